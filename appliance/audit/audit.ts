@@ -1,0 +1,260 @@
+// The hash-chained log (G-01 G-02 G-03). An entry is written in the very transaction of the act it tells of; a mover takes
+// it on to its month's file; the signer signs the end of the chain now and then. Format and limits: README.md.
+import { randomBytes } from 'node:crypto';
+import type { Cancel, Clock } from '../clock.ts';
+import { ApplianceError, defect, describeError } from '../errors.ts';
+import { toBase64Url } from '../guid.ts';
+import type { Log } from '../log.ts';
+import { canonicalJson } from '../protocol/canonical-json.ts';
+import type { Row, Transaction } from '../store/sql.ts';
+import type { Store } from '../store/store.ts';
+import {
+  type AuditQuery,
+  beginLog,
+  type ChainEnd,
+  findChainEnd,
+  findEntries,
+  findLastHead,
+  findMovedEnd,
+  forgetPending,
+  insertHead,
+  insertMoved,
+  insertPending,
+  listPending,
+  type SignedHead,
+  type StoredEntry,
+} from './audit-store.ts';
+import { type AuditEntry, type AuditEvent, hashBody, hashEntry, NO_HASH } from './entry.ts';
+
+/** Signs the end of a chain; refuses one that does not continue what it signed before. */
+export interface LogHeadSigner {
+  signLogHead(end: ChainEnd): Promise<{ kid: string; signature: string }>;
+}
+
+export interface AuditOptions {
+  readonly store: Store;
+  readonly signer: LogHeadSigner;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly config: { readonly headEveryEntries: number; readonly headEverySeconds: number };
+}
+
+const MAX_DETAIL_CHARACTERS = 16_384;
+const MOVE_EVERY_MS = 250;
+const MAX_MOVED_AT_ONCE = 5000;
+
+export class AuditLog {
+  readonly #store: Store;
+  readonly #signer: LogHeadSigner;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #config: AuditOptions['config'];
+  // Where the chain ends inside the writer's open transaction; null when it has to be read again.
+  #end: ChainEnd | null = null;
+  readonly #gathered = new WeakMap<Transaction, StoredEntry[]>();
+  #signedSeq = 0;
+  #signedAt = 0;
+  #working: Promise<void> | null = null;
+  #cancel: Cancel | null = null;
+
+  constructor(options: AuditOptions) {
+    this.#store = options.store;
+    this.#signer = options.signer;
+    this.#clock = options.clock;
+    this.#log = options.log;
+    this.#config = options.config;
+  }
+
+  /** Begins the log when it is new, then moves and signs by the clock. */
+  async start(): Promise<void> {
+    await this.#store.core.transaction(async tx => {
+      if ((await findMovedEnd(tx)) !== undefined) return;
+      await beginLog(tx, { log: toBase64Url(randomBytes(16)), seq: 0, hash: NO_HASH });
+    });
+    const head = await findLastHead(this.#store.core.read);
+    this.#signedSeq = head?.seq ?? 0;
+    this.#signedAt = this.#clock.now();
+    this.#cancel = this.#clock.every(MOVE_EVERY_MS, () => this.#workSoon());
+  }
+
+  /** Moves and signs what is there, then stops. */
+  async close(): Promise<void> {
+    this.#cancel?.();
+    while (this.#working !== null) await this.#working;
+    await this.move();
+    await this.#signHead().catch(error => this.#log.warn('audit.head-unsigned', { why: describeError(error) }));
+  }
+
+  /**
+   * Writes an entry; it is there when the transaction is, and not when it isn't.
+   * @throws ApplianceError `session-key.destroyed` for a body of a session whose key is gone
+   */
+  async append(tx: Transaction, event: AuditEvent): Promise<{ seq: number }> {
+    const end = this.#end ?? (await findChainEnd(tx));
+    if (end === undefined) throw defect('the log was not begun');
+    const stored = await this.#chain(end, event);
+    const { seq, hash } = stored.entry;
+    this.#writeAtEnd(tx, stored);
+    this.#end = { log: end.log, seq, hash };
+    tx.afterRollback(() => {
+      this.#end = null;
+    });
+    return { seq };
+  }
+
+  /** After a restore: a new log that goes on from where the restored one ends, and says so in its first entry. */
+  async beginIncarnation(event: AuditEvent): Promise<void> {
+    await this.move();
+    await this.#store.core.transaction(async tx => {
+      const end = await findChainEnd(tx);
+      if (end === undefined) throw defect('the log was not begun');
+      await beginLog(tx, { ...end, log: toBase64Url(randomBytes(16)) });
+      this.#end = null;
+      await this.append(tx, event);
+    });
+  }
+
+  /** @returns newest first, at most `limit`, from pending entries and the months in turn */
+  async search(query: AuditQuery): Promise<StoredEntry[]> {
+    const found = new Map<number, StoredEntry>();
+    const take = (entries: readonly StoredEntry[]) => {
+      for (const stored of entries) found.set(stored.entry.seq, stored);
+    };
+    take(await findEntries(this.#store.core.read, 'audit_pending', query));
+    for (const month of this.#store.months().toReversed()) {
+      if (found.size >= query.limit) break;
+      if (query.until !== undefined && monthStart(month) >= query.until) continue;
+      const database = await this.#store.month(month).catch(ignoreArchived);
+      if (database !== null) take(await findEntries(database.read, 'audit_entry', query));
+      if (query.from !== undefined && monthStart(month) < query.from) break;
+    }
+    const newestFirst = [...found.values()].sort((a, b) => b.entry.seq - a.entry.seq);
+    return newestFirst.slice(0, query.limit);
+  }
+
+  /** Moves every committed entry to its month's file. */
+  async move(): Promise<void> {
+    for (;;) {
+      const rows = await listPending(this.#store.core.read, MAX_MOVED_AT_ONCE);
+      const last = rows.at(-1);
+      if (last === undefined) return;
+      for (const [month, ofMonth] of this.#byMonth(rows)) {
+        const database = await this.#store.month(month);
+        await database.transaction(tx => insertMoved(tx, ofMonth));
+      }
+      await this.#store.core.transaction(tx => forgetPending(tx, last));
+    }
+  }
+
+  /** Has the end of the moved log signed now. */
+  async signHead(): Promise<void> {
+    await this.move();
+    await this.#signHead();
+  }
+
+  /** The last end of the chain that was signed; undefined before the first. */
+  lastHead(): Promise<SignedHead | undefined> {
+    return findLastHead(this.#store.core.read);
+  }
+
+  /** All entries of an act are written together, as the last thing it does: one statement, not one for each. */
+  #writeAtEnd(tx: Transaction, stored: StoredEntry): void {
+    const others = this.#gathered.get(tx);
+    if (others !== undefined) return void others.push(stored);
+    const entries = [stored];
+    this.#gathered.set(tx, entries);
+    tx.beforeEnd(() => insertPending(tx, entries));
+  }
+
+  async #chain(end: ChainEnd, event: AuditEvent): Promise<StoredEntry> {
+    const seq = end.seq + 1;
+    const detail = { ...event.detail };
+    for (const [name, value] of Object.entries(detail)) if (value === null) delete detail[name];
+    if (canonicalJson(detail as Record<string, string>).length > MAX_DETAIL_CHARACTERS) {
+      throw new ApplianceError('malformed', 'audit.detail-too-long', `the detail of ${event.event} is too long`);
+    }
+    const body = await this.#seal(event, end.log, seq);
+    const entry: Omit<AuditEntry, 'hash'> = {
+      log: end.log,
+      seq,
+      at: this.#clock.now(),
+      event: event.event,
+      actor: event.actor,
+      sessionId: event.sessionId ?? null,
+      subject: event.subject ?? null,
+      detail,
+      bodyHash: body === null ? null : hashBody(body),
+    };
+    return { entry: { ...entry, hash: hashEntry(entry, end.hash) }, body };
+  }
+
+  #seal(event: AuditEvent, log: string, seq: number): Promise<Uint8Array> | null {
+    if (event.body === undefined) return null;
+    if (event.sessionId === undefined) throw defect('a body belongs to a session');
+    return this.#store.sessionKeys.seal(event.sessionId, bodyLabel(log, seq), event.body);
+  }
+
+  // An entry never goes to a file older than the last: a clock set back must not put later entries before earlier ones.
+  #byMonth(rows: readonly Row[]): Map<string, Row[]> {
+    let month = this.#store.months().at(-1) ?? '';
+    const byMonth = new Map<string, Row[]>();
+    for (const row of rows) {
+      const own = monthOf(Number(row.at));
+      if (own > month) month = own;
+      const list = byMonth.get(month) ?? [];
+      list.push(row);
+      byMonth.set(month, list);
+    }
+    return byMonth;
+  }
+
+  #workSoon(): void {
+    this.#working ??= this.#work().finally(() => {
+      this.#working = null;
+    });
+  }
+
+  async #work(): Promise<void> {
+    try {
+      await this.move();
+      const end = await findMovedEnd(this.#store.core.read);
+      const entries = (end?.seq ?? 0) - this.#signedSeq;
+      const isDue = this.#clock.now() - this.#signedAt >= this.#config.headEverySeconds * 1000;
+      if (entries >= this.#config.headEveryEntries || (entries > 0 && isDue)) await this.#signHead();
+    } catch (error) {
+      // The entries stay where they are, committed; the next round tries again.
+      this.#log.error('audit.work-failed', { why: describeError(error) });
+    }
+  }
+
+  async #signHead(): Promise<void> {
+    const end = await findMovedEnd(this.#store.core.read);
+    if (end === undefined || end.seq <= this.#signedSeq) return;
+    const { kid, signature } = await this.#signer.signLogHead(end);
+    const at = this.#clock.now();
+    await this.#store.core.transaction(tx => insertHead(tx, { ...end, at, kid, signature }));
+    this.#signedSeq = end.seq;
+    this.#signedAt = at;
+    this.#log.info('audit.head', { log: end.log, seq: end.seq, hash: end.hash }); // syslog is a place elsewhere to keep it
+  }
+}
+
+/** What a body is sealed to: it opens nowhere else in the log. */
+export function bodyLabel(log: string, seq: number): string {
+  return `audit/${log}/${seq}`;
+}
+
+/** `YYYYMM` in UTC. */
+export function monthOf(at: number): string {
+  return new Date(at).toISOString().slice(0, 7).replace('-', '');
+}
+
+/** Between the list of months and the month it was archived, and is not searched any more. */
+function ignoreArchived(error: unknown): null {
+  if (error instanceof ApplianceError && error.code === 'store.archived') return null;
+  throw error;
+}
+
+function monthStart(month: string): number {
+  return Date.UTC(Number(month.slice(0, 4)), Number(month.slice(4)) - 1);
+}

@@ -1,0 +1,220 @@
+// The queue of posts to a CRM (G-06). A post is queued in the transaction that ends its session, and tried until it is taken or
+// three days are over; what is posted is read when it is sent. A kill between the answer and the row posts it twice, under one id.
+import { randomBytes } from 'node:crypto';
+import type { Cancel, Clock } from '../clock.ts';
+import { ApplianceError, describeError } from '../errors.ts';
+import { type SessionId, sessionIdFrom, toBase64Url } from '../guid.ts';
+import type { Log } from '../log.ts';
+import type { Counter, Metrics } from '../metrics.ts';
+import type { Transaction } from '../store/sql.ts';
+import type { Store } from '../store/store.ts';
+import type { AuditLog } from './audit.ts';
+import { type Actor, applianceActor } from './entry.ts';
+import { checkPostSettings, noPosts, PostSettings } from './post-settings.ts';
+import {
+  changePost,
+  deleteOldPosts,
+  findPost,
+  insertPost,
+  listDuePosts,
+  listPosts,
+  type PostRow,
+} from './posting/post-store.ts';
+import { type SendOptions, sendPost } from './posting/send.ts';
+import { type Written, writeDetails } from './posting/write.ts';
+import type { DescribeSession } from './session-details.ts';
+
+export type { PostRow } from './posting/post-store.ts';
+
+const SETTING = 'crm-post';
+const LOOK_EVERY_MS = 2000;
+const MAX_AT_ONCE = 50;
+const FIRST_RETRY_MS = 30_000;
+const LAST_RETRY_MS = 6 * 3_600_000;
+export const PATIENCE_MS = 3 * 86_400_000;
+/** So long a finished one is shown. */
+const SHOWN_MS = 30 * 86_400_000;
+const MAX_SHOWN = 200;
+
+export interface PostsParts {
+  readonly store: Store;
+  readonly audit: Pick<AuditLog, 'append'>;
+  readonly describe: DescribeSession;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly sending?: SendOptions;
+}
+
+export class Posts {
+  readonly #parts: PostsParts;
+  readonly #outcomes: Counter;
+  #working: Promise<void> | null = null;
+  #cancel: Cancel | null = null;
+
+  constructor(parts: PostsParts) {
+    this.#parts = parts;
+    this.#outcomes = parts.metrics.counter('session_posts_total', 'Posts to the CRM, by what became of each try.');
+  }
+
+  start(): void {
+    this.#cancel = this.#parts.clock.every(LOOK_EVERY_MS, () => void this.work());
+  }
+
+  async close(): Promise<void> {
+    this.#cancel?.();
+    await this.#working;
+  }
+
+  async settings(): Promise<PostSettings> {
+    return (await this.#parts.store.settings.get(SETTING, PostSettings)) ?? noPosts;
+  }
+
+  /** @throws ApplianceError `post.url`, `post.secret`, `post.allowed`, `post.authorities` */
+  async setSettings(actor: Actor, settings: PostSettings): Promise<void> {
+    checkPostSettings(settings);
+    const { store, audit } = this.#parts;
+    await store.core.transaction(async tx => {
+      const before = (await store.settings.get(SETTING, PostSettings, tx)) ?? noPosts;
+      await store.settings.set(tx, SETTING, settings);
+      const detail = {
+        before: summary(before),
+        after: summary(settings),
+        isSecretNew: before.secret !== settings.secret,
+      };
+      await audit.append(tx, { event: 'post.settings-changed', actor, detail });
+    });
+  }
+
+  /** In the transaction that ends the session. */
+  async queue(tx: Transaction, sessionId: SessionId): Promise<void> {
+    const { store, clock } = this.#parts;
+    const settings = await store.settings.get(SETTING, PostSettings, tx);
+    if (settings?.isOn !== true) return;
+    const now = clock.now();
+    await insertPost(tx, { id: toBase64Url(randomBytes(16)), sessionId, madeAt: now, giveUpAt: now + PATIENCE_MS });
+  }
+
+  /** Newest first. */
+  list(): Promise<PostRow[]> {
+    return listPosts(this.#parts.store.core.read, MAX_SHOWN);
+  }
+
+  /** Queued anew, for three days more. @throws ApplianceError `post.missing` */
+  async again(actor: Actor, id: string): Promise<void> {
+    const { store, audit, clock } = this.#parts;
+    await store.core.transaction(async tx => {
+      const post = await findPost(tx, id);
+      if (post === undefined) throw new ApplianceError('missing', 'post.missing', 'there is no such post');
+      const now = clock.now();
+      await changePost(tx, post, { ...post, state: 'waiting', nextAt: now, giveUpAt: now + PATIENCE_MS, doneAt: null });
+      await audit.append(tx, { event: 'post.queued-again', actor, sessionId: post.sessionId, subject: id });
+    });
+  }
+
+  /** A made-up session, now. @throws ApplianceError `post.…` when the CRM did not take it */
+  async tryOut(actor: Actor): Promise<void> {
+    const { store, audit, clock, sending } = this.#parts;
+    const settings = await this.settings();
+    checkPostSettings({ ...settings, isOn: true });
+    const id = toBase64Url(randomBytes(16));
+    let code = '';
+    try {
+      await sendPost(settings, { id, ...trial(settings, clock.now()), at: clock.now() }, sending);
+    } catch (error) {
+      code = codeOf(error);
+      throw error;
+    } finally {
+      const detail = code === '' ? {} : { code };
+      await store.core.transaction(tx => audit.append(tx, { event: 'post.tried-out', actor, detail }));
+    }
+  }
+
+  /** Tries what is due, one after the other. */
+  work(): Promise<void> {
+    this.#working ??= this.#work().finally(() => {
+      this.#working = null;
+    });
+    return this.#working;
+  }
+
+  async #work(): Promise<void> {
+    const { store, clock, log } = this.#parts;
+    try {
+      const settings = await this.settings();
+      if (!settings.isOn) return;
+      const due = await listDuePosts(store.core.read, clock.now(), MAX_AT_ONCE);
+      for (const post of due) await this.#deliver(post, settings);
+      if (due.length > 0) await store.core.transaction(tx => deleteOldPosts(tx, clock.now() - SHOWN_MS));
+    } catch (error) {
+      log.error('post.work-failed', { why: describeError(error) }); // the rows stay, and are looked at again
+    }
+  }
+
+  async #deliver(post: PostRow, settings: PostSettings): Promise<void> {
+    const { describe, clock, log, sending } = this.#parts;
+    const details = await describe(post.sessionId, settings.withChat);
+    if (details === null) return; // erased meanwhile, and its post with it
+    try {
+      const written = writeDetails(details, settings.format);
+      await sendPost(settings, { id: post.id, ...written, at: clock.now() }, sending);
+      await this.#settle(post, { state: 'sent', error: null });
+    } catch (error) {
+      if (!(error instanceof ApplianceError)) throw error;
+      const isOver = clock.now() >= post.giveUpAt;
+      log.warn('post.not-taken', {
+        id: post.id,
+        sessionId: post.sessionId,
+        code: error.code,
+        tries: post.tries + 1,
+        isOver,
+      });
+      await this.#settle(post, { state: isOver ? 'given-up' : 'waiting', error });
+    }
+  }
+
+  async #settle(
+    post: PostRow,
+    { state, error }: { state: PostRow['state']; error: ApplianceError | null },
+  ): Promise<void> {
+    const { store, audit, clock } = this.#parts;
+    const now = clock.now();
+    this.#outcomes.add({ outcome: error?.code ?? 'sent' });
+    const waitMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(post.tries, 20));
+    await store.core.transaction(async tx => {
+      const to = {
+        ...{ state, tries: post.tries + 1, lastError: error && `${error.message} (${error.code})`.slice(0, 500) },
+        ...{ giveUpAt: post.giveUpAt, doneAt: state === 'waiting' ? null : now },
+        nextAt: Math.max(now, Math.min(now + waitMs, post.giveUpAt)), // once more when its time is over
+      };
+      if (!(await changePost(tx, post, to)) || state === 'waiting') return;
+      const detail = { tries: to.tries, ...(error === null ? {} : { code: error.code }) };
+      const event = `post.${state}`;
+      await audit.append(tx, { event, actor: applianceActor, sessionId: post.sessionId, subject: post.id, detail });
+    });
+  }
+}
+
+function trial({ format, withChat }: PostSettings, now: number): Written {
+  const id = sessionIdFrom(new Uint8Array(16));
+  const who = {
+    technicianId: '',
+    technician: 'Test',
+    group: 'Test',
+    customer: 'Test',
+    language: 'en',
+    platform: 'linux',
+  };
+  const times = { createdAt: now, pickedUpAt: now, endedAt: now };
+  const chat = withChat ? [{ at: now, author: 'technician', text: 'This is a test.' }] : null;
+  return writeDetails({ id, state: 'closed', reason: 'test', ...who, ...times, events: [], chat }, format);
+}
+
+/** For the log: without the secret. */
+function summary({ isOn, url, format, withChat, allowed }: PostSettings): string {
+  return JSON.stringify({ isOn, url, format, withChat, allowed });
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof ApplianceError ? error.code : 'appliance.defect';
+}

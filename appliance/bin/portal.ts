@@ -1,0 +1,294 @@
+// Process `portal`: pages, domain, and the only writer of the store. While there is no member it serves first setup and
+// nothing else; afterwards the code of setup isn't even loaded.
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { z } from 'zod';
+import { AppletDownloads } from '../applet/downloads.ts';
+import { AuditLog } from '../audit/audit.ts';
+import type { PostsParts } from '../audit/posts.ts';
+import { systemClock } from '../clock.ts';
+import { ConfigFile } from '../config.ts';
+import { describeError } from '../errors.ts';
+import { fromBase64Url } from '../guid.ts';
+import { Identity } from '../identity/identity.ts';
+import { createLog, type Log } from '../log.ts';
+import { Metrics } from '../metrics.ts';
+import { KEYS_FOLDER, PUBLIC_FOLDER, syncFolder } from '../pki/key-files.ts';
+import { SETUP_CODE_FILE } from '../pki/make-keys.ts';
+import { installServerCertificate } from '../pki/server-certificate.ts';
+import { SignerClient } from '../pki/signer-client.ts';
+import { readBackupIdentity, readPinKey, readStoreKeys } from '../pki/store-keys.ts';
+import { AppletLegs } from '../portal/applet-legs.ts';
+import { exportWholeLog } from '../portal/audit-desk.ts';
+import { BackupDesk } from '../portal/backup-desk.ts';
+import { GatewayList } from '../portal/gateway-list.ts';
+import { Internal, type InternalSupport, makeBackup } from '../portal/internal.ts';
+import { Keeping } from '../portal/keeping.ts';
+import { makeAssets, Portal, type PortalParts } from '../portal/portal.ts';
+import { recordingAviActs } from '../portal/recording-avi.ts';
+import { recordingActs } from '../portal/recordings.ts';
+import { sessionDescriber } from '../portal/session-details.ts';
+import type { SetupChoice } from '../portal/setup.ts';
+import { type Answerer, SocketListener } from '../portal/socket-listener.ts';
+import { Support, type SupportOptions } from '../portal/support.ts';
+import { ShareHelperClient } from '../recording/share-helper-client.ts';
+import { Backups } from '../store/backup.ts';
+import { Store } from '../store/store.ts';
+
+const CLOSE_TIMEOUT_MS = 2800;
+/** Not before the appliance serves; then so often, for an order that has changed. */
+const APPLETS_EVERY_MS = 5000;
+
+class PortalProcess {
+  readonly #dataFolder: string;
+  readonly #log: Log;
+  readonly #config: ConfigFile;
+  readonly #flags: Flags;
+  readonly #signer: SignerClient;
+  readonly #metrics: Metrics[] = [];
+  #support: InternalSupport | null = null;
+  /** In the order in which they end. */
+  #close: (() => Promise<unknown>)[] = [];
+  #closeLive: () => Promise<unknown> = () => Promise.resolve();
+  #closeFace: () => Promise<void> = () => Promise.resolve();
+  /** What the signer last said of the applets. */
+  #applets = '';
+
+  constructor(dataFolder: string, log: Log, flags: Flags) {
+    this.#dataFolder = dataFolder;
+    this.#flags = flags;
+    this.#log = log;
+    this.#config = new ConfigFile(dataFolder);
+    mkdirSync(this.#path('run'), { recursive: true, mode: 0o700 });
+    this.#signer = new SignerClient({ socketPath: this.#path('run', 'signer.sock') });
+  }
+
+  async start(): Promise<void> {
+    const assets = makeAssets({ demo: this.#flags.demo !== undefined }); // takes seconds, in threads beside
+    const metrics = new Metrics();
+    this.#metrics.push(metrics);
+    const shared = { clock: systemClock, log: this.#log, metrics };
+    const keys = readStoreKeys(this.#dataFolder);
+    const folders = { folder: this.#path('store'), backups: this.#path('backups') };
+    const store = await Store.open({ ...folders, keys, migrations: this.#code('migrations'), ...shared });
+    const { audit: rules, backup } = this.#config.current;
+    const audit = new AuditLog({ store, signer: this.#signer, config: rules, ...shared });
+    await audit.start();
+    const secret = readBackupIdentity(this.#dataFolder);
+    const made = { store, keys, dataFolder: this.#dataFolder, identity: secret, keep: backup.keep };
+    const backups = new Backups({ ...made, ...shared });
+    const gatewayList = new GatewayList({
+      signer: this.#signer,
+      clock: systemClock,
+      config: () => this.#config.current,
+    });
+    const domain = { store, audit, backups, gatewayList, log: this.#log };
+    const internal = new Internal({
+      ...domain,
+      support: () => this.#support,
+      metrics: () => this.#metrics.map(one => one.text()).join(''),
+    });
+    const inside = new SocketListener(this.#path('run', 'portal-internal.sock'), internal);
+    await inside.listen(); // applets come back as soon as there is support, whether pages can be shown yet or not
+    const answerer = await this.#answerer(domain, assets, outsideOf);
+    const outside = new SocketListener(this.#path('run', 'portal.sock'), answerer);
+    function outsideOf(answerer: Answerer): void {
+      outside.answerer = answerer;
+    }
+    await outside.listen();
+    const endKeeping = systemClock.every(APPLETS_EVERY_MS, () => void this.#keepApplets());
+    this.#close = [
+      async () => endKeeping(),
+      () => this.#closeLive(), // first: the listeners wait for every connection
+      () => outside.close(),
+      () => inside.close(),
+      () => this.#closeFace(),
+      () => audit.close(),
+      () => store.close(),
+    ];
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.#close) await close();
+    this.#signer.close();
+  }
+
+  /** The portal, or first setup, which hands over to the portal when it is done. */
+  async #answerer(
+    domain: Domain,
+    assets: ReturnType<typeof makeAssets>,
+    replace: (answerer: Answerer) => void,
+  ): Promise<Answerer> {
+    const metrics = new Metrics();
+    const identity = this.#openIdentity(domain, metrics);
+    if ((await identity.members.count()) > 0) {
+      this.#forgetCode();
+      return this.#openPortal(domain, identity, metrics, assets);
+    }
+    this.#closeFace = () => identity.close();
+    const { Setup } = await import('../portal/setup.ts');
+    return new Setup({
+      identity,
+      assets: await assets,
+      config: this.#config.current,
+      publicFolder: this.#path(PUBLIC_FOLDER),
+      readCode: () => this.#readCode(),
+      applyChoice: choice => this.#applyChoice(choice),
+      onDone: async () => {
+        this.#forgetCode();
+        await identity.close(); // it was made without the organisation's name
+        const own = new Metrics(); // a name is registered once in each
+        replace(await this.#openPortal(domain, this.#openIdentity(domain, own), own, assets));
+      },
+      log: this.#log,
+      metrics,
+    });
+  }
+
+  #openIdentity({ store, audit }: Domain, metrics: Metrics): Identity {
+    const { login, organisation } = this.#config.current;
+    const shared = { clock: systemClock, log: this.#log, metrics };
+    return new Identity({ store, audit, config: login, organisation: organisation.name, ...shared });
+  }
+
+  async #openPortal(
+    domain: Domain,
+    identity: Identity,
+    metrics: Metrics,
+    assets: ReturnType<typeof makeAssets>,
+  ): Promise<Portal> {
+    const { organisation, session, recording } = this.#config.current;
+    const shared = { identity, clock: systemClock, log: this.#log, metrics };
+    const pinKey = readPinKey(this.#dataFolder);
+    const helper = this.#flags.helper === undefined ? null : new ShareHelperClient(this.#flags.helper);
+    const describe: PostsParts['describe'] = (id, withChat) => sessionDescriber(support, domain.audit)(id, withChat);
+    const recordingFolder = recording.folder ?? this.#path('recordings');
+    const keeping = new Keeping({ ...domain, ...shared, describe, helper, recordingFolder });
+    const onOver: SupportOptions['onOver'] = (tx, id) => keeping.posts.queue(tx, id);
+    const support = new Support({ ...domain, ...shared, signer: this.#signer, config: session, pinKey, onOver });
+    const welcome = { organisation: organisation.name, silenceMs: session.consentSilenceSeconds * 1000 };
+    const legs = new AppletLegs({ ...domain, ...shared, support, welcome });
+    support.start();
+    await legs.start();
+    this.#support = {
+      acts: {
+        ...recordingActs(support.recordings),
+        ...recordingAviActs({ ...domain, ...support, clock: systemClock, signer: this.#signer }),
+        'GET /internal/retention': async () => ({ lastAt: await keeping.retention.lastAt() }),
+        'POST /internal/retention': () => keeping.retention.run(),
+      },
+      legTokens: support.legTokens,
+      upgradeAppletLeg: (request, socket, head) => legs.upgrade(request, socket, head),
+    };
+    this.#metrics.push(metrics);
+    this.#closeFace = async () => {
+      await keeping.close();
+      await support.close();
+      await identity.close();
+    };
+    keeping.start();
+    const portal = new Portal({
+      ...shared,
+      assets: await assets,
+      backups: new BackupDesk(domain.backups, actor => makeBackup(domain, actor)),
+      searchAudit: query => domain.audit.search(query),
+      exportAudit: actor => exportWholeLog(domain, actor),
+      organisation,
+      publicFolder: this.#path(PUBLIC_FOLDER),
+      support,
+      legs,
+      keeping,
+      sessionKey: async () => (await this.#signer.publicKeys()).session,
+      gateways: () => domain.gatewayList.gateways(),
+      demo: this.#flags.demo,
+      programs: new AppletDownloads({
+        folder: this.#path('applet'),
+        signTag: async head => fromBase64Url((await this.#signer.signTag(head)).signature),
+      }),
+    });
+    this.#closeLive = () => Promise.all([portal.close(), legs.close()]);
+    return portal;
+  }
+
+  /** The signer builds them; what it builds nobody here chooses. */
+  async #keepApplets(): Promise<void> {
+    const state = await this.#signer.buildApplet().catch(error => describeError(error));
+    if (state !== this.#applets) this.#log.info('portal.applets', { state });
+    this.#applets = state;
+  }
+
+  async #applyChoice({ organisation, timeZone, names }: SetupChoice): Promise<void> {
+    const hosts = names.filter(name => isIP(name) === 0);
+    const addresses = names.filter(name => isIP(name) !== 0);
+    const pair = await this.#signer.issueServerCertificate({ names: hosts, addresses });
+    installServerCertificate(this.#dataFolder, pair);
+    this.#config.change([
+      { path: ['organisation', 'name'], value: organisation },
+      { path: ['organisation', 'timeZone'], value: timeZone },
+      { path: ['names'], value: names },
+    ]);
+  }
+
+  #readCode(): string | null {
+    const path = this.#path(KEYS_FOLDER, SETUP_CODE_FILE);
+    return existsSync(path) ? readFileSync(path, 'utf8').trim() : null;
+  }
+
+  /** Also at a start after a kill between the first member and this. */
+  #forgetCode(): void {
+    rmSync(this.#path(KEYS_FOLDER, SETUP_CODE_FILE), { force: true });
+    syncFolder(this.#path(KEYS_FOLDER));
+  }
+
+  #path(...parts: string[]): string {
+    return join(this.#dataFolder, ...parts);
+  }
+
+  #code(name: string): string {
+    return join(import.meta.dirname, '../..', name);
+  }
+}
+
+interface Flags {
+  readonly demo: PortalParts['demo'];
+  /** Socket of the helper that runs as root. */
+  readonly helper: string | undefined;
+}
+
+interface Domain {
+  readonly store: Store;
+  readonly audit: AuditLog;
+  readonly backups: Backups;
+  readonly gatewayList: GatewayList;
+  readonly log: Log;
+}
+
+/** @param path what `packaging/run --demo` has written of its desktop */
+function readDemo(path: string | undefined): PortalParts['demo'] {
+  if (path === undefined) return undefined;
+  const shape = z.strictObject({ secret: z.string().length(43), socketPath: z.string().min(1) });
+  return shape.parse(JSON.parse(readFileSync(path, 'utf8')));
+}
+
+const text = { type: 'string' } as const;
+const { values } = parseArgs({ options: { data: { ...text, default: '.data' }, demo: text, helper: text } });
+const log = createLog('portal');
+process.umask(0o077);
+try {
+  const portal = new PortalProcess(resolve(values.data), log, { demo: readDemo(values.demo), helper: values.helper });
+  await portal.start();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      setTimeout(() => process.exit(1), CLOSE_TIMEOUT_MS).unref(); // what was acknowledged is on the disk already
+      portal.close().then(() => process.exit(0));
+    });
+  }
+  log.info('portal.ready');
+  process.send?.('ready');
+} catch (error) {
+  log.error('portal.start-failed', { why: describeError(error) });
+  process.stderr.write(`${describeError(error)}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,51 @@
+// What the appliance sends about rights can only take away (D-06). The applet begins with what its credential's policy
+// allows; each further notice is intersected with what is left, so a later, wider one has no effect.
+import type { Bytes } from '../protocol/bytes.ts';
+import { Fields } from '../protocol/fields.ts';
+import { MAX_GRANT_MS } from '../protocol/signed.ts';
+
+export interface Narrowing {
+  /** Actions that may be asked for at all. */
+  readonly actions: ReadonlySet<string>;
+  /** A yes lasts at most so long, ms. */
+  readonly maxConsentMs: number;
+  /** One yes may cover what is in `actions` (D-03). */
+  readonly singlePrompt: boolean;
+  readonly codesMatch: boolean;
+  readonly forcedRecording: boolean;
+  readonly customerAway: 'continue' | 'view-only' | 'end';
+}
+
+const MAX_ACTIONS = 64;
+const strictness = ['continue', 'view-only', 'end'] as const;
+
+/**
+ * Reads the policy as the appliance sends it: canonical JSON, whose SHA-256 stands in the credential.
+ * @throws ApplianceError `protocol.malformed`
+ */
+export function parsePolicy(bytes: Bytes): Narrowing {
+  const fields = Fields.fromCanonical(bytes);
+  const policy: Narrowing = {
+    actions: new Set(fields.names('actions', MAX_ACTIONS)),
+    maxConsentMs: fields.integer('maxConsentMs', 1, MAX_GRANT_MS),
+    singlePrompt: fields.boolean('singlePrompt'),
+    codesMatch: fields.boolean('codesMatch'),
+    forcedRecording: fields.boolean('forcedRecording'),
+    customerAway: fields.oneOf('customerAway', strictness),
+  };
+  fields.end();
+  return policy;
+}
+
+/** @returns what is allowed by both */
+export function narrow(held: Narrowing, sent: Narrowing): Narrowing {
+  const away = Math.max(strictness.indexOf(held.customerAway), strictness.indexOf(sent.customerAway));
+  return {
+    actions: new Set([...held.actions].filter(action => sent.actions.has(action))),
+    maxConsentMs: Math.min(held.maxConsentMs, sent.maxConsentMs),
+    singlePrompt: held.singlePrompt && sent.singlePrompt,
+    codesMatch: held.codesMatch || sent.codesMatch,
+    forcedRecording: held.forcedRecording || sent.forcedRecording,
+    customerAway: strictness[away] ?? 'end',
+  };
+}

@@ -1,0 +1,181 @@
+// The recording of a session as the customer's side holds it (H-03 H-05): the rule, the stream `recording` its receipts come
+// by, what both people are told, and who signs what was sent.
+import type { Clock } from '../clock.ts';
+import { ApplianceError } from '../errors.ts';
+import type { SessionId } from '../guid.ts';
+import type { PinnedKey } from '../link/credential-check.ts';
+import type { LinkCrypto } from '../link/crypto.ts';
+import type { LinkStream } from '../link/stream.ts';
+import { type Bytes, equalBytes } from '../protocol/bytes.ts';
+import { parseRecording, RECORDING_STREAM, type RecordingState, writeRecordingNews } from '../protocol/recording.ts';
+import { ATTESTATION_DOMAIN, type RecordingAttestation, writeAttestation } from '../protocol/recording-receipt.ts';
+import { RecordedScreen } from './desktop/recorded-screen.ts';
+import type { PictureQueue } from './desktop/screen-stream.ts';
+import type { HostEvent, HostLine } from './host-log.ts';
+import type { AppletSigned, AppletSigner } from './objects.ts';
+import { RecordingRule } from './recording-rule.ts';
+import type { Told } from './reports.ts';
+import type { StreamHash } from './stream-ledger.ts';
+import type { WindowModel } from './window-model.ts';
+
+const RESET_MALFORMED = 2;
+const MARKED: readonly string[] = ['asked', 'granted', 'refused', 'started', 'ended'] satisfies Told['stage'][];
+type MarkedStage = 'asked' | 'granted' | 'refused' | 'started' | 'ended';
+
+/** What a platform brings to it. */
+export interface RecordingParts {
+  /** The appliance's keys for receipts, the present one and its successor. */
+  readonly keys: readonly PinnedKey[];
+  readonly newHash: () => StreamHash;
+}
+
+export interface SessionRecordingOptions extends RecordingParts {
+  readonly clock: Clock;
+  readonly crypto: Pick<LinkCrypto, 'randomBytes' | 'verifyEs256'>;
+  readonly sid: SessionId;
+  readonly applianceTime: () => number;
+  readonly isForced: () => boolean;
+  /** Of the technician on the link there is; null while there is none. */
+  readonly technician: () => { readonly linkId: Bytes; readonly sub: string; readonly technician: string } | null;
+  readonly view: WindowModel;
+  readonly sign: AppletSigner;
+  readonly attest: (signed: AppletSigned) => void;
+  readonly log: (event: HostEvent, about: Partial<HostLine>) => void;
+  readonly refused: () => void;
+  /** What may be sent or taken may have changed. */
+  readonly changed: () => void;
+}
+
+export class SessionRecording {
+  readonly #options: SessionRecordingOptions;
+  readonly #rule: RecordingRule;
+  #stream: LinkStream | null = null;
+  #screen: RecordedScreen | null = null;
+  #told: { readonly state: RecordingState; readonly nonce: Bytes | null } | null = null;
+  #window: 'none' | 'on' | 'held' = 'none';
+  /** Attestations are signed one after the other. */
+  #signing: Promise<unknown> = Promise.resolve();
+
+  constructor(options: SessionRecordingOptions) {
+    this.#options = options;
+    const { clock, crypto, sid, keys, newHash, applianceTime } = options;
+    this.#rule = new RecordingRule({
+      ...{ clock, crypto, sid, keys, newHash, applianceTime },
+      attest: attestation => this.#attest(attestation),
+      changed: () => this.#changed(),
+    });
+  }
+
+  /** A console has opened a stream. @returns false when it is none of the recording's */
+  opened(stream: LinkStream): boolean {
+    if (stream.kind !== RECORDING_STREAM || this.#stream !== null) return false;
+    this.#stream = stream;
+    this.#told = null;
+    const over = () => {
+      if (this.#stream === stream) this.#stream = null;
+    };
+    stream.listen({ message: bytes => this.#receive(stream, bytes), ended: over, reset: over });
+    this.#tell();
+    return true;
+  }
+
+  /**
+   * A picture is to be opened. @param isWished the console asks for a recording
+   * @returns null where it is not recorded · `wait`: one before it is owed · `never`: too much was lost in this session
+   */
+  record(
+    isWished: boolean,
+    { queue, isWaiting, width, height }: PictureQueue,
+  ): RecordedScreen | 'wait' | 'never' | null {
+    const isForced = this.#options.isForced();
+    const technician = this.#options.technician();
+    if ((!isForced && !isWished) || technician === null) return null;
+    try {
+      const recorded = this.#rule.open(technician.linkId, isForced);
+      const { clock, applianceTime, sid } = this.#options;
+      const { linkId, sub, technician: name } = technician;
+      const begin = { sid, width, height, linkId, sub, technician: name };
+      this.#screen = new RecordedScreen({ clock, recorded, applianceTime, begin, queue, isWaiting });
+    } catch (error) {
+      if (!(error instanceof ApplianceError)) throw error;
+      if (error.code === 'recording.debt') return 'wait';
+      if (error.code === 'recording.lost') return 'never';
+      throw error;
+    }
+    this.#options.log('recording-started', {});
+    this.#changed();
+    return this.#screen;
+  }
+
+  /** Something was reported that a recording marks. */
+  reported({ stage, action }: Told): void {
+    if (MARKED.includes(stage)) this.#screen?.action(action, stage as MarkedStage); // one of the list
+  }
+
+  chatted(line: Bytes, by: 'customer' | 'technician'): void {
+    this.#screen?.chat(line, by);
+  }
+
+  /** Its picture has ended. */
+  screenEnded(screen: RecordedScreen | null): void {
+    if (screen === null || this.#screen !== screen) return;
+    this.#screen = null;
+    this.#options.log('recording-ended', {});
+    this.#changed();
+  }
+
+  linkEnded(): void {
+    this.#stream = null;
+    this.#rule.linkEnded();
+  }
+
+  async #receive(stream: LinkStream, bytes: Bytes): Promise<void> {
+    try {
+      const message = parseRecording(bytes);
+      if (message.type === 'lost') this.#rule.lost(message.nonce);
+      else await this.#rule.accept(message);
+    } catch (error) {
+      if (!(error instanceof ApplianceError)) throw error;
+      this.#options.refused();
+      if (error.code !== 'protocol.malformed') return; // it proves nothing; the right one may still come
+      if (this.#stream === stream) this.#stream = null;
+      stream.reset(RESET_MALFORMED);
+    }
+  }
+
+  #attest(attestation: RecordingAttestation): void {
+    const payload = writeAttestation(attestation);
+    this.#signing = this.#signing
+      .then(() => this.#options.sign(ATTESTATION_DOMAIN, payload))
+      .then(signature => this.#options.attest({ payload, signature }))
+      .catch(() => this.#options.refused());
+  }
+
+  #changed(): void {
+    this.#tell();
+    this.#show();
+    this.#options.changed();
+  }
+
+  #tell(): void {
+    const { state, owed } = this.#rule;
+    const nonce = state === 'debt' || state === 'lost' ? owed : null;
+    const told = this.#told;
+    const isSame = told?.state === state && equalBytes(told.nonce ?? NOTHING, nonce ?? NOTHING);
+    if (this.#stream === null || isSame) return;
+    this.#told = { state, nonce };
+    this.#stream.send(writeRecordingNews({ state, nonce }));
+  }
+
+  /** The customer is told that he is recorded, and when pictures wait for the recorder. */
+  #show(): void {
+    const { state } = this.#rule;
+    const isHeld = state === 'unproved' || state === 'debt' || state === 'lost';
+    const next = this.#screen === null ? (isHeld ? 'held' : 'none') : isHeld && this.#screen.isForced ? 'held' : 'on';
+    if (next === this.#window) return;
+    this.#window = next;
+    this.#options.view.update({ recording: next });
+  }
+}
+
+const NOTHING = new Uint8Array();

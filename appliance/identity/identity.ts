@@ -1,0 +1,62 @@
+// Who one is: members, passwords, the second step, logins. Puts the parts together; the portal gets this.
+import type { AuditLog } from '../audit/audit.ts';
+import type { Clock } from '../clock.ts';
+import type { ApplianceConfig } from '../config.ts';
+import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import type { Store } from '../store/store.ts';
+import { JudgeThread } from './judge-thread.ts';
+import { LockOut } from './lock-out.ts';
+import { LoginBook } from './login-book.ts';
+import { LoginLimiter } from './login-limiter.ts';
+import { Logins } from './logins.ts';
+import { Members } from './members.ts';
+import { PasswordHasher } from './password-hasher.ts';
+import { Passwords } from './passwords.ts';
+import { SecondStep } from './second-step.ts';
+import { TwoStep } from './two-step.ts';
+
+export interface IdentityOptions {
+  readonly store: Store;
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly config: ApplianceConfig['login'];
+  /** Shown by authenticator apps; a password made of it is weak. */
+  readonly organisation?: string;
+  /** Cheaper hashes, in tests of what is not the hash. */
+  readonly hasher?: PasswordHasher;
+  /** A thread that is there already; whoever made it closes it. */
+  readonly judge?: JudgeThread;
+}
+
+export class Identity {
+  readonly members: Members;
+  readonly logins: Logins;
+  readonly passwords: Passwords;
+  readonly twoStep: TwoStep;
+  readonly #ownJudge: JudgeThread | null;
+
+  constructor({ store, audit, clock, log, metrics, config, ...options }: IdentityOptions) {
+    const { organisation = '', hasher = new PasswordHasher(metrics) } = options;
+    const judge = options.judge ?? new JudgeThread();
+    this.#ownJudge = options.judge === undefined ? judge : null;
+    const base = { store, audit, clock, log };
+    const book = new LoginBook(base);
+    const lockOut = new LockOut({ audit, clock, metrics, rules: config });
+    const limiter = new LoginLimiter(metrics, config.lockAfterFailures);
+    const secondStep = new SecondStep(clock, audit);
+    const shared = { ...base, book, lockOut, hasher, secondStep, organisation };
+    const passwords = new Passwords({ ...shared, judge });
+    this.passwords = passwords;
+    this.members = new Members({ ...shared, passwords });
+    this.twoStep = new TwoStep({ ...shared, passwords });
+    this.logins = new Logins({ ...shared, limiter, passwords, rules: config });
+  }
+
+  async close(): Promise<void> {
+    await this.logins.close();
+    await this.#ownJudge?.close();
+  }
+}

@@ -1,0 +1,198 @@
+// Rows of members, their roles, passwords and recovery codes.
+import type { Reader, Row, SqlValue, Transaction } from '../store/sql.ts';
+import { type Member, ROLES, type Role } from './member.ts';
+
+/** What stays in this folder: nothing of it is shown or logged. */
+export interface Secrets {
+  readonly passwordHash: string;
+  /** Wrong passwords and codes in a row. */
+  readonly failures: number;
+  /** Locks in a row. */
+  readonly locks: number;
+  /** base32 */
+  readonly twoStepSecret: string | null;
+  readonly twoStepPending: string | null;
+  /** Last time step a code was accepted for; 0 before the first. */
+  readonly twoStepLast: number;
+}
+
+export interface KnownMember {
+  readonly member: Member;
+  readonly secrets: Secrets;
+}
+
+const SELECT = `SELECT member.*, (SELECT group_concat(role, ' ') FROM member_role WHERE member_id = member.id) AS roles
+  FROM member`;
+
+export async function findMember(from: Reader, id: string): Promise<KnownMember | undefined> {
+  return toKnown(await from.get(`${SELECT} WHERE id = ?`, [id]));
+}
+
+/** @param loginId folded */
+export async function findMemberByLoginId(from: Reader, loginId: string): Promise<KnownMember | undefined> {
+  return toKnown(await from.get(`${SELECT} WHERE login_id = ?`, [loginId]));
+}
+
+export async function listMembers(from: Reader): Promise<Member[]> {
+  const rows = await from.all(`${SELECT} ORDER BY login_id`);
+  return rows.map(toMember);
+}
+
+export async function countMembers(from: Reader): Promise<number> {
+  return Number((await from.get('SELECT count(*) AS n FROM member'))?.n);
+}
+
+export async function countEnabledMasterAdmins(from: Reader): Promise<number> {
+  const row = await from.get(
+    `SELECT count(*) AS n FROM member JOIN member_role ON member_id = id WHERE role = 'master-admin' AND is_enabled = 1`,
+  );
+  return Number(row?.n);
+}
+
+export interface NewMember {
+  readonly id: string;
+  readonly loginId: string;
+  readonly name: string;
+  readonly roles: readonly Role[];
+  readonly passwordHash: string;
+  readonly mustChange: boolean;
+  readonly createdAt: number;
+}
+
+/** @throws ApplianceError `store.unique` when the login id is taken */
+export async function insertMember(tx: Transaction, one: NewMember): Promise<void> {
+  await tx.run(
+    `INSERT INTO member (id, login_id, name, password_hash, must_change, password_changed_at, created_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    [
+      one.id,
+      one.loginId,
+      one.name,
+      one.passwordHash,
+      one.mustChange ? 1 : 0,
+      one.mustChange ? null : one.createdAt,
+      one.createdAt,
+    ],
+  );
+  await setRoles(tx, one.id, one.roles);
+}
+
+export async function setRoles(tx: Transaction, id: string, roles: readonly Role[]): Promise<void> {
+  await tx.run('DELETE FROM member_role WHERE member_id = ?', [id]);
+  const rows = roles.map(role => [id, role]);
+  await tx.insertMany('INSERT INTO member_role (member_id, role)', rows);
+}
+
+/** Columns that are set on their own, with the type each has. */
+export interface MemberColumns {
+  readonly name: string;
+  readonly is_enabled: 0 | 1;
+  readonly must_change: 0 | 1;
+  readonly failures: number;
+  readonly locks: number;
+  readonly locked_until: number | null;
+  readonly two_step_required: 0 | 1;
+  readonly two_step_secret: string | null;
+  readonly two_step_pending: string | null;
+  readonly two_step_last: number;
+  readonly last_login_at: number;
+}
+
+export async function setColumns(tx: Transaction, id: string, columns: Partial<MemberColumns>): Promise<void> {
+  const entries = Object.entries(columns) as [keyof MemberColumns, SqlValue][];
+  const sets = entries.map(([name]) => `${name} = ?`).join(', ');
+  await tx.run(`UPDATE member SET ${sets} WHERE id = ?`, [...entries.map(([, value]) => value), id]);
+}
+
+export interface NewPassword {
+  readonly id: string;
+  /** The hash that is replaced: it goes into the history. */
+  readonly before: string;
+  readonly after: string;
+  readonly mustChange: boolean;
+  readonly at: number;
+  /** How many former passwords are kept. */
+  readonly keep: number;
+}
+
+/** @returns false when the password is no longer `before`: somebody else changed it meanwhile */
+export async function replacePassword(tx: Transaction, one: NewPassword): Promise<boolean> {
+  const { changes } = await tx.run(
+    `UPDATE member SET password_hash = ?, must_change = ?, password_changed_at = ? WHERE id = ? AND password_hash = ?`,
+    [one.after, one.mustChange ? 1 : 0, one.mustChange ? null : one.at, one.id, one.before],
+  );
+  if (changes === 0) return false;
+  await tx.run('INSERT INTO password_history (member_id, password_hash, replaced_at) VALUES (?, ?, ?)', [
+    one.id,
+    one.before,
+    one.at,
+  ]);
+  await tx.run(
+    `DELETE FROM password_history WHERE member_id = ? AND id NOT IN
+       (SELECT id FROM password_history WHERE member_id = ? ORDER BY id DESC LIMIT ?)`,
+    [one.id, one.id, one.keep],
+  );
+  return true;
+}
+
+/** @returns hashes, newest first */
+export async function listFormerPasswords(from: Reader, id: string, limit: number): Promise<string[]> {
+  const rows = await from.all(
+    'SELECT password_hash FROM password_history WHERE member_id = ? ORDER BY id DESC LIMIT ?',
+    [id, limit],
+  );
+  return rows.map(row => String(row.password_hash));
+}
+
+export async function replaceRecoveryCodes(tx: Transaction, id: string, digests: readonly Uint8Array[]): Promise<void> {
+  await tx.run('DELETE FROM recovery_code WHERE member_id = ?', [id]);
+  const rows = digests.map(digest => [id, digest]);
+  await tx.insertMany('INSERT INTO recovery_code (member_id, digest)', rows);
+}
+
+/** @returns whether it was there and unused; only the first to ask is told so */
+export async function useRecoveryCode(tx: Transaction, id: string, digest: Uint8Array, at: number): Promise<boolean> {
+  const { changes } = await tx.run(
+    'UPDATE recovery_code SET used_at = ? WHERE member_id = ? AND digest = ? AND used_at IS NULL',
+    [at, id, digest],
+  );
+  return changes === 1;
+}
+
+export async function countRecoveryCodes(from: Reader, id: string): Promise<number> {
+  const row = await from.get('SELECT count(*) AS n FROM recovery_code WHERE member_id = ? AND used_at IS NULL', [id]);
+  return Number(row?.n);
+}
+
+export function toMember(row: Row): Member {
+  const instant = (name: string) => (row[name] === null ? null : Number(row[name]));
+  const roles = String(row.roles).split(' ');
+  return {
+    id: String(row.id),
+    loginId: String(row.login_id),
+    name: String(row.name),
+    roles: ROLES.filter(role => roles.includes(role)),
+    state: row.is_enabled === 1 ? 'enabled' : 'disabled',
+    lockedUntil: instant('locked_until'),
+    mustChangePassword: row.must_change === 1,
+    passwordChangedAt: instant('password_changed_at'),
+    twoStepRequired: row.two_step_required === 1,
+    twoStepEnrolled: row.two_step_secret !== null,
+    lastLoginAt: instant('last_login_at'),
+    createdAt: Number(row.created_at),
+  };
+}
+
+function toKnown(row: Row | undefined): KnownMember | undefined {
+  if (row === undefined) return undefined;
+  const text = (name: string) => (row[name] === null ? null : String(row[name]));
+  const secrets = {
+    passwordHash: String(row.password_hash),
+    failures: Number(row.failures),
+    locks: Number(row.locks),
+    twoStepSecret: text('two_step_secret'),
+    twoStepPending: text('two_step_pending'),
+    twoStepLast: Number(row.two_step_last),
+  };
+  return { member: toMember(row), secrets };
+}

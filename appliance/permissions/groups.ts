@@ -1,0 +1,344 @@
+// The tree of technician groups (D-01 D-08): changed by admins, each within his parts of the tree, each change with its
+// entry in the log. An admin of a part can't hand out more than the top of his part was given.
+import { randomBytes } from 'node:crypto';
+import type { AuditLog } from '../audit/audit.ts';
+import type { Actor } from '../audit/entry.ts';
+import type { Cancel, Clock } from '../clock.ts';
+import { ApplianceError } from '../errors.ts';
+import { toBase64Url } from '../guid.ts';
+import type { Reader, Transaction } from '../store/sql.ts';
+import type { Store } from '../store/store.ts';
+import {
+  decidePermission,
+  type Permission,
+  pathName,
+  permissions,
+  type Role,
+  type Setting,
+  type Why,
+} from './decision.ts';
+import {
+  deleteGroup,
+  findGroup,
+  findGroupOf,
+  findPath,
+  type Group,
+  insertGroup,
+  listBelow,
+  listGroups,
+  listMembers,
+  listParts,
+  moveGroup,
+  putMember,
+  ROOT_GROUP_ID,
+  renameGroup,
+  replaceParts,
+  replacePermissions,
+  replacePolicy,
+} from './group-store.ts';
+import { type EffectivePolicy, loosened, PolicySettings, resolvePolicy } from './policy.ts';
+
+export const MAX_GROUP_NAME = 80;
+export const MAX_DEPTH = 16;
+export const MAX_GROUPS = 2000;
+
+/** The admin who changes something, as the log will name him. */
+export interface Editor {
+  readonly actor: Actor;
+  readonly roles: readonly Role[];
+}
+
+export interface Effective extends EffectivePolicy {
+  readonly path: readonly Group[];
+  readonly permissions: Readonly<Record<Permission, { readonly allowed: boolean; readonly why: Why }>>;
+}
+
+/** Tells that what these groups' technicians may do has changed; live rights are looked at again. */
+export type GroupListener = (change: {
+  readonly groupIds: readonly string[];
+  readonly memberIds: readonly string[];
+}) => void;
+
+export interface GroupsOptions {
+  readonly store: Store;
+  readonly audit: Pick<AuditLog, 'append'>;
+  readonly clock: Clock;
+}
+
+export class Groups {
+  readonly #store: Store;
+  readonly #audit: Pick<AuditLog, 'append'>;
+  readonly #clock: Clock;
+  readonly #listeners = new Set<GroupListener>();
+
+  constructor({ store, audit, clock }: GroupsOptions) {
+    this.#store = store;
+    this.#audit = audit;
+    this.#clock = clock;
+  }
+
+  /** Every group, by name; the root is the one without a parent. */
+  list(): Promise<Group[]> {
+    return listGroups(this.#store.core.read);
+  }
+
+  get(id: string): Promise<Group> {
+    return getGroup(this.#store.core.read, id);
+  }
+
+  /** What holds in the group, with the group each comes from. */
+  async effective(id: string): Promise<Effective> {
+    const path = await this.path(id);
+    const decided = permissions.map(permission => [permission, decidePermission(path, permission)] as const);
+    return {
+      path,
+      permissions: Object.fromEntries(decided) as Effective['permissions'],
+      ...resolvePolicy(path),
+    };
+  }
+
+  /** Root first. @throws ApplianceError `group.missing` */
+  path(id: string, from: Reader = this.#store.core.read): Promise<Group[]> {
+    return getPath(from, id);
+  }
+
+  /** The group a technician is in; the root for one who was never put anywhere. */
+  async groupOf(memberId: string, from: Reader = this.#store.core.read): Promise<string> {
+    return (await findGroupOf(from, memberId)) ?? ROOT_GROUP_ID;
+  }
+
+  async pathOf(memberId: string, from: Reader = this.#store.core.read): Promise<Group[]> {
+    return getPath(from, await this.groupOf(memberId, from));
+  }
+
+  /** Technicians put into this very group. */
+  membersOf(id: string): Promise<string[]> {
+    return listMembers(this.#store.core.read, [id]);
+  }
+
+  /** The parts of the tree an admin was given. */
+  partsOf(memberId: string, from: Reader = this.#store.core.read): Promise<string[]> {
+    return listParts(from, memberId);
+  }
+
+  onChange(listener: GroupListener): Cancel {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async create(editor: Editor, { name, parentId }: { name: string; parentId: string }): Promise<Group> {
+    const id = toBase64Url(randomBytes(16));
+    const text = checkName(name);
+    await this.#store.core.transaction(async tx => {
+      const path = await this.#administered(tx, editor, parentId, 'in or below');
+      if (path.length >= MAX_DEPTH)
+        throw new ApplianceError('conflict', 'group.too-deep', `the tree has at most ${MAX_DEPTH} levels`);
+      const groups = await listGroups(tx);
+      if (groups.length >= MAX_GROUPS)
+        throw new ApplianceError('conflict', 'group.too-many', `there are at most ${MAX_GROUPS} groups`);
+      await unique(text, () => insertGroup(tx, { id, parentId, name: text, createdAt: this.#clock.now() }));
+      await this.#log(tx, editor, 'group.created', id, { name: text, parent: pathName(path) });
+    });
+    return this.get(id);
+  }
+
+  async rename(editor: Editor, id: string, name: string): Promise<Group> {
+    const text = checkName(name);
+    await this.#store.core.transaction(async tx => {
+      const path = await this.#administered(tx, editor, id, 'below');
+      await unique(text, () => renameGroup(tx, id, text));
+      await this.#log(tx, editor, 'group.renamed', id, { from: path.at(-1)?.name ?? '', to: text });
+    });
+    return this.get(id);
+  }
+
+  /** @throws ApplianceError `group.cycle` when the new parent lies below the group, `group.root` */
+  async move(editor: Editor, id: string, parentId: string): Promise<Group> {
+    const below = await this.#store.core.transaction(async tx => {
+      if (id === ROOT_GROUP_ID) throw new ApplianceError('conflict', 'group.root', 'the root stays where it is');
+      const from = await this.#administered(tx, editor, id, 'below');
+      const to = await this.#administered(tx, editor, parentId, 'in or below');
+      const moved = await listBelow(tx, id);
+      if (moved.includes(parentId))
+        throw new ApplianceError('conflict', 'group.cycle', 'a group can’t be put below itself');
+      await this.#checkDepth(tx, from.length, to.length, moved);
+      await unique(from.at(-1)?.name ?? '', () => moveGroup(tx, id, parentId));
+      for (const group of moved) await this.#checkCeiling(tx, editor, group); // the new place may have been given less
+      await this.#log(tx, editor, 'group.moved', id, { from: pathName(from.slice(0, -1)), to: pathName(to) });
+      return moved;
+    });
+    await this.#tell(below);
+    return this.get(id);
+  }
+
+  /** @throws ApplianceError `group.not-empty` while technicians or groups are in it */
+  async delete(editor: Editor, id: string): Promise<void> {
+    await this.#store.core.transaction(async tx => {
+      if (id === ROOT_GROUP_ID) throw new ApplianceError('conflict', 'group.root', 'the root can’t be deleted');
+      const path = await this.#administered(tx, editor, id, 'below');
+      const isEmpty = path.at(-1)?.memberCount === 0 && (await listBelow(tx, id)).length === 1;
+      if (!isEmpty) {
+        throw new ApplianceError('conflict', 'group.not-empty', 'technicians or groups are still in it', {
+          hint: 'Move them to another group first.',
+        });
+      }
+      await deleteGroup(tx, id);
+      await this.#log(tx, editor, 'group.deleted', id, { name: pathName(path) });
+    });
+  }
+
+  /** Sets all of the group's own settings; a permission left out is inherited. */
+  async setPermissions(
+    editor: Editor,
+    id: string,
+    settings: Readonly<Partial<Record<Permission, Setting>>>,
+  ): Promise<Effective> {
+    const below = await this.#store.core.transaction(async tx => {
+      const path = await this.#administered(tx, editor, id, 'below');
+      const before = path.at(-1)?.permissions ?? {};
+      await replacePermissions(tx, id, settings);
+      const changed = permissions.filter(permission => before[permission] !== settings[permission]);
+      for (const permission of changed) {
+        await this.#log(tx, editor, 'group.permission-set', id, {
+          permission,
+          from: before[permission] ?? 'inherit',
+          to: settings[permission] ?? 'inherit',
+        });
+      }
+      await this.#checkCeiling(tx, editor, id);
+      return listBelow(tx, id);
+    });
+    await this.#tell(below);
+    return this.effective(id);
+  }
+
+  /** Sets all of the group's own policy; what is left out is inherited. */
+  async setPolicy(editor: Editor, id: string, settings: PolicySettings): Promise<Effective> {
+    const policy = PolicySettings.parse(settings);
+    const below = await this.#store.core.transaction(async tx => {
+      await this.#administered(tx, editor, id, 'below');
+      await replacePolicy(tx, id, policy);
+      await this.#checkCeiling(tx, editor, id);
+      await this.#log(tx, editor, 'group.policy-set', id, { policy: JSON.stringify(policy) });
+      return listBelow(tx, id);
+    });
+    await this.#tell(below);
+    return this.effective(id);
+  }
+
+  /** Puts a technician into a group; he leaves the one he was in. */
+  async assign(editor: Editor, memberId: string, groupId: string): Promise<void> {
+    const moved = await this.#store.core.transaction(async tx => {
+      const to = await this.#administered(tx, editor, groupId, 'in or below');
+      const current = await this.groupOf(memberId, tx);
+      if (current === groupId && (await findGroupOf(tx, memberId)) !== undefined) return false;
+      // Who may not touch the group a technician is in may not take him out of it.
+      const from = await this.#administered(tx, editor, current, 'in or below');
+      await putMember(tx, memberId, groupId);
+      await this.#log(tx, editor, 'group.member-moved', memberId, { from: pathName(from), to: pathName(to) });
+      return true;
+    });
+    if (moved) for (const listener of this.#listeners) listener({ groupIds: [], memberIds: [memberId] });
+  }
+
+  /** Hands parts of the tree to an admin; for master admins only. */
+  async setParts(editor: Editor, memberId: string, groupIds: readonly string[]): Promise<void> {
+    await this.#store.core.transaction(async tx => {
+      if (!editor.roles.includes('master-admin')) throw notYours();
+      const names: string[] = [];
+      for (const id of new Set(groupIds)) names.push(pathName(await getPath(tx, id)));
+      await replaceParts(tx, memberId, [...new Set(groupIds)]);
+      await this.#log(tx, editor, 'group.parts-set', memberId, { parts: names.join('; ').slice(0, 4000) });
+    });
+  }
+
+  /** The path of a group the editor may change. @param where whether the top of his part itself counts */
+  async #administered(tx: Transaction, editor: Editor, id: string, where: 'below' | 'in or below'): Promise<Group[]> {
+    const path = await getPath(tx, id);
+    if (editor.roles.includes('master-admin')) return path;
+    const top = await this.#topOfPart(tx, editor, path);
+    if (top === undefined || (where === 'below' && top.id === id)) throw notYours();
+    return path;
+  }
+
+  async #topOfPart(tx: Transaction, editor: Editor, path: readonly Group[]): Promise<Group | undefined> {
+    if (!editor.roles.includes('admin') || editor.actor.id === null) return undefined;
+    const parts = await listParts(tx, editor.actor.id);
+    return path.find(group => parts.includes(group.id));
+  }
+
+  async #checkCeiling(tx: Transaction, editor: Editor, id: string): Promise<void> {
+    if (editor.roles.includes('master-admin')) return;
+    const path = await getPath(tx, id);
+    const top = await this.#topOfPart(tx, editor, path);
+    if (top === undefined) throw notYours();
+    const above = path.slice(0, path.indexOf(top) + 1);
+    const own = path.at(-1);
+    const widened = permissions.filter(
+      permission => own?.permissions[permission] === 'grant' && !decidePermission(above, permission).allowed,
+    );
+    const loose = loosened(own?.policy ?? {}, resolvePolicy(above).policy);
+    if (widened.length + loose.length === 0) return;
+    const what = [...widened, ...loose].join(', ');
+    throw new ApplianceError('conflict', 'group.beyond-your-part', `${top.name} itself doesn't have: ${what}`, {
+      hint: 'Ask a master admin.',
+    });
+  }
+
+  async #checkDepth(tx: Transaction, depth: number, parentDepth: number, moved: readonly string[]): Promise<void> {
+    for (const id of moved) {
+      const now = (await getPath(tx, id)).length;
+      if (now - depth + 1 + parentDepth > MAX_DEPTH) {
+        throw new ApplianceError('conflict', 'group.too-deep', `the tree has at most ${MAX_DEPTH} levels`);
+      }
+    }
+  }
+
+  async #log(tx: Transaction, { actor }: Editor, event: string, subject: string, detail: Record<string, string>) {
+    await this.#audit.append(tx, { event, actor, subject, detail });
+  }
+
+  // The root also stands for the technicians without a row, so its change is told as groups, not as members alone.
+  async #tell(groupIds: readonly string[]): Promise<void> {
+    const memberIds = await listMembers(this.#store.core.read, groupIds);
+    for (const listener of this.#listeners) listener({ groupIds, memberIds });
+  }
+}
+
+async function getGroup(from: Reader, id: string): Promise<Group> {
+  const group = await findGroup(from, id);
+  if (group === undefined) throw new ApplianceError('missing', 'group.missing', 'there is no such group');
+  return group;
+}
+
+async function getPath(from: Reader, id: string): Promise<Group[]> {
+  const path = await findPath(from, id);
+  if (path.length === 0) throw new ApplianceError('missing', 'group.missing', 'there is no such group');
+  return path;
+}
+
+function checkName(name: string): string {
+  const text = name.normalize('NFC').trim();
+  const hasControls = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}›]/u.test(text); // › stands between the names of a path
+  if (text.length > 0 && text.length <= MAX_GROUP_NAME && !hasControls) return text;
+  throw new ApplianceError(
+    'malformed',
+    'group.name',
+    `a group's name has 1 to ${MAX_GROUP_NAME} characters, without ›`,
+  );
+}
+
+async function unique(name: string, step: () => Promise<void>): Promise<void> {
+  try {
+    await step();
+  } catch (cause) {
+    if (!(cause instanceof ApplianceError && cause.code === 'store.unique')) throw cause;
+    throw new ApplianceError('conflict', 'group.name-taken', `there is a group ${name} in that place already`, {
+      cause,
+    });
+  }
+}
+
+function notYours(): ApplianceError {
+  return new ApplianceError('refused', 'group.not-yours', 'that group is not in your part of the tree');
+}

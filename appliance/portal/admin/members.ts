@@ -1,0 +1,179 @@
+// Members, for those who manage them. Who may do what to whom is decided in `identity/`, in the act's own transaction;
+// the page only leaves out what would be refused.
+import Router from '@koa/router';
+import { z } from 'zod';
+import type { Actor } from '../../audit/entry.ts';
+import type { Clock } from '../../clock.ts';
+import type { Identity } from '../../identity/identity.ts';
+import { isLocked } from '../../identity/lock-out.ts';
+import { type Member, mayManage, ROLES, type Role } from '../../identity/member.ts';
+import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
+import { type Form, formWith, tryForm } from '../web/forms.ts';
+import { type Guards, sessionOf } from '../web/guards.ts';
+import type { Pages } from '../web/pages.ts';
+import { ById, parse, several, text } from '../web/parse.ts';
+
+const STATES = ['all', 'enabled', 'disabled', 'locked'] as const;
+const Filter = z.object({
+  q: z.string().max(128).default(''),
+  role: z
+    .enum([...ROLES, 'all'])
+    .catch('all')
+    .default('all'),
+  state: z.enum(STATES).catch('all').default('all'),
+});
+type Filter = z.infer<typeof Filter>;
+const NewMember = z.strictObject({ loginId: text, name: text, roles: several });
+const Change = z.strictObject({ name: text, roles: several });
+const FIELD_OF = {
+  'member.login-id-malformed': 'loginId',
+  'member.login-id-taken': 'loginId',
+  'member.name-malformed': 'name',
+  'member.roles-malformed': 'roles',
+};
+const EMPTY = z.strictObject({});
+const roleLabels: Record<Role, string> = {
+  'master-admin': 'Master admin: everything',
+  admin: 'Admin: members who are no admins',
+  technician: 'Technician: support sessions',
+  auditor: 'Auditor: reads logs and recordings, changes nothing',
+};
+
+export interface MemberParts {
+  readonly identity: Identity;
+  readonly guards: Guards;
+  readonly pages: Pages;
+  readonly clock: Clock;
+}
+
+export function memberRoutes(parts: MemberParts): PortalRouter {
+  const router: PortalRouter = new Router<PortalState>({ sensitive: true, strict: true });
+  addList(router, parts);
+  addCreation(router, parts);
+  addMember(router, parts);
+  addActs(router, parts);
+  return router;
+}
+
+function addList(router: PortalRouter, { identity, guards, pages, clock }: MemberParts): void {
+  router.get('/admin/members', guards.requireRole('master-admin', 'admin'), async ctx => {
+    const filter = parse(Filter, ctx.query);
+    const all = await identity.members.list();
+    const members = all.filter(member => matches(member, filter, clock.now())).map(one => present(one, clock.now()));
+    const view = { members, filter, roles: ROLES, states: STATES, total: all.length, shown: members.length };
+    pages.show(ctx, 'members', { title: 'Members', ...view });
+  });
+}
+
+function addCreation(router: PortalRouter, { identity, guards, pages }: MemberParts): void {
+  const show = (ctx: PortalContext, form: Form) =>
+    pages.show(ctx, 'new-member', { title: 'New member', form, roles: rolesFor(sessionOf(ctx).member, form) });
+  const requireAdmin = guards.requireRole('master-admin', 'admin');
+  router.get('/admin/members/new', requireAdmin, ctx => show(ctx, formWith({ roles: ['technician'] })));
+  router.post('/admin/members/new', requireAdmin, async ctx => {
+    const request = parse(NewMember, ctx.request.body);
+    const fault = await tryForm(request, FIELD_OF, async () => {
+      const roles = asRoles(request.roles);
+      const { member, temporaryPassword } = await identity.members.create(sessionOf(ctx).actor, { ...request, roles });
+      showPassword(ctx, pages, member, temporaryPassword ?? '');
+    });
+    if (fault === undefined) return;
+    ctx.status = fault.status;
+    show(ctx, fault.form);
+  });
+}
+
+function addMember(router: PortalRouter, { identity, guards, pages, clock }: MemberParts): void {
+  const show = async (ctx: PortalContext, member: Member, form: Form) => {
+    const actor = sessionOf(ctx).member;
+    const logins = await identity.logins.list(member.id);
+    const may = mayManage(actor.roles, member.roles);
+    const isMaster = actor.roles.includes('master-admin');
+    const view = { account: present(member, clock.now()), logins, may, isMaster, roles: rolesFor(actor, form) };
+    pages.show(ctx, 'member', { title: member.name, form, ...view });
+  };
+  router.get('/admin/members/:id', guards.requireRole('master-admin', 'admin'), async ctx => {
+    const member = await identity.members.get(parse(ById, ctx.params).id);
+    await show(ctx, member, formWith({ name: member.name, roles: member.roles }));
+  });
+  router.post('/admin/members/:id', guards.requireRole('master-admin', 'admin'), async ctx => {
+    const { id } = parse(ById, ctx.params);
+    const change = parse(Change, ctx.request.body);
+    const fault = await tryForm(change, FIELD_OF, async () => {
+      const roles = asRoles(change.roles);
+      await identity.members.update(sessionOf(ctx).actor, id, { name: change.name, roles });
+      back(ctx, id);
+    });
+    if (fault === undefined) return;
+    ctx.status = fault.status;
+    await show(ctx, await identity.members.get(id), fault.form);
+  });
+}
+
+function addActs(router: PortalRouter, { identity, guards, pages }: MemberParts): void {
+  const { members } = identity;
+  const acts: Record<string, (actor: Actor, id: string) => Promise<unknown>> = {
+    disable: (actor, id) => members.disable(actor, id),
+    enable: (actor, id) => members.enable(actor, id),
+    unlock: (actor, id) => members.unlock(actor, id),
+    'force-change': (actor, id) => members.forceChange(actor, id),
+    'require-two-step': (actor, id) => members.requireTwoStep(actor, id, true),
+    'release-two-step': (actor, id) => members.requireTwoStep(actor, id, false),
+    'reset-two-step': (actor, id) => members.resetTwoStep(actor, id),
+    'end-logins': (actor, id) => identity.logins.endAllOf(actor, id),
+  };
+  for (const [name, act] of Object.entries(acts)) {
+    router.post(`/admin/members/:id/${name}`, guards.requireRole('master-admin', 'admin'), async ctx => {
+      const { id } = parse(ById, ctx.params);
+      parse(EMPTY, ctx.request.body);
+      await act(sessionOf(ctx).actor, id);
+      back(ctx, id);
+    });
+  }
+  router.post('/admin/members/:id/reset-password', guards.requireRole('master-admin', 'admin'), async ctx => {
+    const { id } = parse(ById, ctx.params);
+    parse(EMPTY, ctx.request.body);
+    const { member, temporaryPassword } = await members.resetPassword(sessionOf(ctx).actor, id);
+    showPassword(ctx, pages, member, temporaryPassword);
+  });
+}
+
+/** In the answer itself and nowhere else: it is shown once. */
+function showPassword(ctx: PortalContext, pages: Pages, account: Member, password: string): void {
+  pages.show(ctx, 'temporary-password', { title: 'Temporary password', account, password });
+}
+
+function present(member: Member, now: number) {
+  return { ...member, isEnabled: member.state === 'enabled', isLocked: isLocked(member, now) };
+}
+
+function matches(member: Member, { q, role, state }: Filter, now: number): boolean {
+  const words = q.trim().toLowerCase();
+  const text = `${member.loginId}\n${member.name.toLowerCase()}`;
+  if (words !== '' && !text.includes(words)) return false;
+  if (role !== 'all' && !member.roles.includes(role)) return false;
+  if (state === 'locked') return isLocked(member, now);
+  return state === 'all' || member.state === state;
+}
+
+/** The check boxes of a form: the roles that this actor may give, ticked as the form says. */
+function rolesFor(actor: Member, form: Form) {
+  const given = form.values.roles;
+  const ticked: readonly string[] = Array.isArray(given) ? given : [];
+  return ROLES.map(role => ({
+    role,
+    label: roleLabels[role],
+    ticked: ticked.includes(role),
+    barred: !mayManage(actor.roles, [role]),
+  }));
+}
+
+/** Only what is a role; `identity/` refuses an empty list. */
+function asRoles(given: readonly string[]): Role[] {
+  return ROLES.filter(role => given.includes(role));
+}
+
+function back(ctx: PortalContext, id: string): void {
+  ctx.status = 303;
+  ctx.redirect(`/admin/members/${id}`);
+}

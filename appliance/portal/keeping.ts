@@ -1,0 +1,56 @@
+// What becomes of finished sessions and recordings, put together: the post to a CRM, the auditors' share, how long all is kept.
+import type { AuditLog } from '../audit/audit.ts';
+import { Posts, type PostsParts } from '../audit/posts.ts';
+import { Retention } from '../audit/retention.ts';
+import type { Clock } from '../clock.ts';
+import type { Identity } from '../identity/identity.ts';
+import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import { KeptRecordings } from '../recording/kept-recordings.ts';
+import { ShareAccounts, type ShareAccountsParts } from '../recording/share-accounts.ts';
+import { EndedSessions } from '../sessions/ended-sessions.ts';
+import type { Store } from '../store/store.ts';
+
+export interface KeepingOptions {
+  readonly store: Store;
+  readonly audit: AuditLog;
+  readonly identity: Identity;
+  readonly describe: PostsParts['describe'];
+  /** Of the recording share. */
+  readonly recordingFolder: string;
+  /** Null where nothing runs as root: recordings are then served on the pages only. */
+  readonly helper: ShareAccountsParts['helper'];
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+export class Keeping {
+  readonly posts: Posts;
+  readonly share: ShareAccounts;
+  readonly retention: Retention;
+
+  constructor(options: KeepingOptions) {
+    const { members } = options.identity;
+    const isAuditor = async (memberId: string) => {
+      const member = await members.find(memberId);
+      return member?.state === 'enabled' && member.roles.includes('auditor');
+    };
+    this.posts = new Posts(options);
+    const recordings = new KeptRecordings(options.recordingFolder);
+    this.retention = new Retention({ ...options, recordings, sessions: new EndedSessions(options.store) });
+    this.share = new ShareAccounts({ ...options, isAuditor });
+  }
+
+  start(): void {
+    this.posts.start();
+    this.share.start();
+    this.retention.start();
+  }
+
+  async close(): Promise<void> {
+    await this.retention.close();
+    await this.posts.close();
+    await this.share.close();
+  }
+}

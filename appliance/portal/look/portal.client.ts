@@ -1,0 +1,100 @@
+// What pages do by themselves. Everything but copying and the meter works without it.
+import { groupPin, showBusy } from '../customer/pin.client.ts';
+import { watchMeter } from './meter.client.ts';
+
+function switchTheme(): void {
+  const isDarkNow =
+    document.documentElement.dataset.theme === 'dark' ||
+    (document.documentElement.dataset.theme === undefined && matchMedia('(prefers-color-scheme: dark)').matches);
+  const next = isDarkNow ? 'light' : 'dark';
+  document.documentElement.dataset.theme = next;
+  localStorage.setItem('theme', next);
+}
+
+function textOf(id: string): string {
+  const element = document.getElementById(id);
+  const items = element === null ? [] : [...element.querySelectorAll('li')];
+  return items.length > 0 ? items.map(item => item.textContent).join('\n') : (element?.textContent ?? '');
+}
+
+async function copy(button: HTMLElement, id: string): Promise<void> {
+  await navigator.clipboard.writeText(textOf(id));
+  const label = button.lastChild;
+  const before = label?.textContent ?? '';
+  if (label === null) return;
+  label.textContent = 'Copied';
+  setTimeout(() => {
+    label.textContent = before;
+  }, 2000);
+}
+
+function download(id: string, file: string): void {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([`${textOf(id)}\n`], { type: 'text/plain' }));
+  link.download = file;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+/** Asks before what can't be taken back; resolves true for yes. */
+function ask(question: string): Promise<boolean> {
+  const dialog = document.createElement('dialog');
+  const form = document.createElement('form');
+  const text = document.createElement('p');
+  const row = document.createElement('div');
+  const [no, yes] = ['Cancel', 'Yes'].map(label => {
+    const button = document.createElement('button');
+    button.textContent = label;
+    button.value = label;
+    return button;
+  });
+  form.method = 'dialog';
+  text.textContent = question;
+  text.id = 'question';
+  dialog.setAttribute('aria-labelledby', text.id);
+  row.className = 'row';
+  if (yes !== undefined) yes.className = 'danger';
+  for (const button of [no, yes]) if (button !== undefined) row.append(button);
+  form.append(text, row);
+  dialog.append(form);
+  document.body.append(dialog);
+  dialog.showModal();
+  return new Promise(resolve => {
+    dialog.addEventListener('close', () => {
+      dialog.remove();
+      resolve(dialog.returnValue === 'Yes');
+    });
+  });
+}
+
+document.addEventListener('click', event => {
+  const button = event.target instanceof Element ? event.target.closest<HTMLElement>('button') : null;
+  const menu = document.querySelector<HTMLDetailsElement>('details.menu[open]');
+  if (menu !== null && event.target instanceof Node && !menu.contains(event.target)) menu.open = false;
+  if (button === null) return;
+  const { themeSwitch, copy: copied, print: printed, download: downloaded, file } = button.dataset;
+  if (themeSwitch !== undefined) switchTheme();
+  if (copied !== undefined) void copy(button, copied);
+  if (printed !== undefined) window.print();
+  if (downloaded !== undefined) download(downloaded, file ?? 'codes.txt');
+});
+
+document.addEventListener('keydown', event => {
+  const menu = document.querySelector<HTMLDetailsElement>('details.menu[open]');
+  if (event.key !== 'Escape' || menu === null) return;
+  menu.open = false;
+  menu.querySelector('summary')?.focus();
+});
+
+document.addEventListener('submit', async event => {
+  const form = event.target;
+  if (!(form instanceof HTMLFormElement) || form.dataset.confirm === undefined) return;
+  event.preventDefault();
+  if (await ask(form.dataset.confirm)) form.submit();
+});
+
+document.querySelector<HTMLElement>('[data-focus]')?.focus();
+for (const input of document.querySelectorAll<HTMLInputElement>('input[data-meter]')) watchMeter(input);
+for (const input of document.querySelectorAll<HTMLInputElement>('input[name="pin"]')) groupPin(input);
+for (const form of document.querySelectorAll<HTMLFormElement>('form[data-busy]'))
+  showBusy(form, form.dataset.busy ?? '');

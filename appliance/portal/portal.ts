@@ -1,0 +1,186 @@
+// The portal: all pages of whoever is helped or helps, over the socket the gateway alone reaches (DESIGN §6). The parts
+// are handed in from `bin/portal.ts`.
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import type { AuditQuery, StoredEntry } from '../audit/audit-store.ts';
+import type { Actor } from '../audit/entry.ts';
+import type { Clock } from '../clock.ts';
+import { ApplianceError, defect } from '../errors.ts';
+import type { Identity } from '../identity/identity.ts';
+import type { Log } from '../log.ts';
+import type { Counter, Metrics } from '../metrics.ts';
+import type { PublicKeyInfo } from '../pki/signature.ts';
+import { accountRoutes } from './account/account.ts';
+import { shareRoutes } from './account/share.ts';
+import { auditRoutes } from './admin/audit.ts';
+import { type BackupFace, backupRoutes } from './admin/backups.ts';
+import { memberRoutes } from './admin/members.ts';
+import { policyRoutes } from './admin/password-policy.ts';
+import { postRoutes } from './admin/posts.ts';
+import { retentionRoutes } from './admin/retention.ts';
+import type { AppletLegs } from './applet-legs.ts';
+import { browserEntrySources } from './customer/browser-entry.ts';
+import { type CustomerParts, customerRoutes } from './customer/customer.ts';
+import { DEMO_STREAM_PATH, type DemoDesktop, DemoWindow, demoSources } from './demo/demo-window.ts';
+import type { GatewayAddress } from './gateway-list.ts';
+import type { Keeping } from './keeping.ts';
+import { helpRoutes } from './public/help.ts';
+import { homeRoutes } from './public/home.ts';
+import { signInRoutes } from './sign-in/sign-in.ts';
+import type { Support } from './support.ts';
+import { technicianApi } from './technician/api.ts';
+import { consolePageRoutes, consoleSources, viewerSources } from './technician/console-page.ts';
+import { Desk } from './technician/desk.ts';
+import { Events } from './technician/events.ts';
+import { LogSeal } from './technician/log-seal.ts';
+import { Relays } from './technician/relays.ts';
+import { makeApp } from './web/app.ts';
+import { Assets } from './web/assets.ts';
+import type { PortalRouter } from './web/context.ts';
+import { Guards } from './web/guards.ts';
+import { peerOf } from './web/headers.ts';
+import { foreignOrigin, requireOwnOrigin } from './web/origin.ts';
+import { type Organisation, Pages } from './web/pages.ts';
+import { notFound } from './web/paths.ts';
+
+const EVENTS_PATH = '/technician/events';
+const FOLDERS = ['look', 'sign-in', 'account', 'admin', 'customer', 'demo', 'public', 'technician'];
+
+export interface PortalParts {
+  readonly identity: Identity;
+  readonly backups: BackupFace;
+  readonly searchAudit: (query: AuditQuery) => Promise<StoredEntry[]>;
+  readonly exportAudit: (actor: Actor) => Promise<AsyncIterable<string>>;
+  readonly support: Support;
+  readonly legs: AppletLegs;
+  readonly keeping: Keeping;
+  /** The key credentials are signed with, as consoles have to know it. */
+  readonly sessionKey: () => Promise<PublicKeyInfo>;
+  readonly gateways: () => readonly GatewayAddress[];
+  readonly programs: CustomerParts['programs'];
+  /** Only with `packaging/run --demo`; the assets were then made with it too. */
+  readonly demo: DemoDesktop | undefined;
+  readonly organisation: Organisation;
+  readonly publicFolder: string;
+  readonly assets: Assets;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+export class Portal {
+  readonly routers: readonly PortalRouter[];
+  readonly handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+  readonly #refusals: Counter;
+  readonly #guards: Guards;
+  readonly #events: Events;
+  readonly #demo: DemoWindow | undefined;
+
+  constructor(parts: PortalParts) {
+    const { identity, assets, log, metrics, clock } = parts;
+    this.#refusals = metrics.counter('portal_refusals_total', 'Refused requests, by code.');
+    const pages = new Pages(
+      assets,
+      parts.organisation,
+      FOLDERS.map(folder => join(import.meta.dirname, folder)),
+      roles => parts.keeping.retention.warns && roles.includes('master-admin'),
+    );
+    const guards = new Guards(identity);
+    this.#guards = guards;
+    const { support, gateways } = parts;
+    const desk = new Desk({ ...parts, seal: new LogSeal(), home: () => firstOf(gateways()), now: () => clock.now() });
+    const relays = new Relays({ ...parts, legTokens: support.legTokens });
+    this.#events = new Events({ ...parts, present: session => desk.present(session) });
+    const shared = { ...parts, pages, guards, desk, relays, entries: support.entries };
+    this.#demo = parts.demo && new DemoWindow({ ...shared, desktop: parts.demo });
+    this.routers = [
+      homeRoutes(shared),
+      customerRoutes(shared),
+      consolePageRoutes(shared),
+      helpRoutes(shared),
+      signInRoutes(shared),
+      accountRoutes(shared),
+      shareRoutes(shared),
+      memberRoutes(shared),
+      policyRoutes(shared),
+      backupRoutes(shared),
+      postRoutes(shared),
+      retentionRoutes(shared),
+      auditRoutes(shared),
+      technicianApi(shared),
+      ...(this.#demo === undefined ? [] : [this.#demo.router]),
+    ];
+    const app = makeApp({ log, refusals: this.#refusals, pages, assets, routers: this.routers });
+    this.handle = app.callback();
+  }
+
+  /** An upgrade: of our own pages, for a technician, to the one path that takes it. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#takeUpgrade(request, socket, head).catch(thrown => {
+      const error = thrown instanceof ApplianceError ? thrown : defect('an upgrade failed', thrown);
+      this.#refusals.add({ code: error.code });
+      refuse(socket, error.status);
+    });
+  }
+
+  /** Ends what consoles are told by; they come back to the next portal. */
+  close(): Promise<void> {
+    this.#demo?.close();
+    return this.#events.close();
+  }
+
+  async #takeUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const { headers, url } = request;
+    requireOwnOrigin(headers);
+    if (headers.origin === undefined) throw foreignOrigin(); // a browser always says it here
+    if (url === DEMO_STREAM_PATH && this.#demo !== undefined) return this.#demo.upgrade(request, socket, head);
+    if (url !== EVENTS_PATH) throw notFound();
+    const signedIn = await this.#guards.technicianOf(headers, peerOf(headers));
+    if (!socket.destroyed) this.#events.upgrade(request, socket, head, signedIn);
+  }
+}
+
+/** Style and scripts; made once, for setup and portal alike. */
+export async function makeAssets({ demo = false } = {}): Promise<Assets> {
+  const look = join(import.meta.dirname, 'look');
+  const assets = await Assets.make({
+    'look.css': join(look, 'look.css'),
+    'theme.js': join(look, 'theme.client.ts'),
+    'portal.js': join(look, 'portal.client.ts'),
+    'setup.js': join(import.meta.dirname, 'setup', 'setup.client.ts'),
+    ...browserEntrySources,
+    ...consoleSources,
+  });
+  await assets.bundle(demo ? { ...viewerSources, ...demoSources } : viewerSources, 'esm');
+  await assets.add('favicon.svg', FAVICON);
+  return assets;
+}
+
+const FAVICON = Buffer.from(
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="#1f5fbf"/>' +
+    '<path d="M9 21v-3a7 7 0 0 1 14 0v3" fill="none" stroke="#fff" stroke-width="3" stroke-linecap="round"/>' +
+    '<circle cx="9" cy="22" r="3" fill="#fff"/><circle cx="23" cy="22" r="3" fill="#fff"/></svg>',
+);
+
+/** For first setup, which takes no upgrade at all. */
+export function refuseUpgrade(request: IncomingMessage, socket: Duplex, refusals: Counter): void {
+  try {
+    requireOwnOrigin(request.headers);
+    refuse(socket, 404);
+  } catch (error) {
+    if (!(error instanceof ApplianceError)) throw error;
+    refusals.add({ code: error.code });
+    refuse(socket, error.status);
+  }
+}
+
+function refuse(socket: Duplex, status: number): void {
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}
+
+function firstOf(gateways: readonly GatewayAddress[]): GatewayAddress {
+  const [first] = gateways;
+  if (first === undefined) throw defect('there is no gateway');
+  return first;
+}

@@ -1,0 +1,54 @@
+// Help inside the product: one page for each topic, for anyone, so that it is there when signing in fails.
+import { join } from 'node:path';
+import Router from '@koa/router';
+import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
+import type { Guards } from '../web/guards.ts';
+import type { Pages } from '../web/pages.ts';
+import { type ErrorCode, listErrorCodes } from './error-codes.ts';
+import { genuineFacts } from './genuine.ts';
+
+const TOPICS = [
+  { name: 'genuine', title: 'For customers: is this genuine?' },
+  { name: 'first-steps', title: 'First steps' },
+  { name: 'helping', title: 'Helping a customer' },
+  { name: 'accounts', title: 'Accounts and signing in' },
+  { name: 'two-step', title: 'Two-step' },
+  { name: 'certificates', title: 'Certificates' },
+  { name: 'programs', title: 'The customer’s program' },
+  { name: 'backup', title: 'Backup and restore' },
+  { name: 'log', title: 'Verifying the log' },
+  { name: 'share', title: 'The recording share' },
+  { name: 'posts', title: 'Posting sessions to a CRM' },
+  { name: 'retention', title: 'How long things are kept' },
+  { name: 'errors', title: 'Error codes' },
+] as const;
+
+export interface HelpParts {
+  readonly guards: Guards;
+  readonly pages: Pages;
+  readonly publicFolder: string;
+}
+
+export function helpRoutes({ guards, pages, publicFolder }: HelpParts): PortalRouter {
+  const router: PortalRouter = new Router<PortalState>({ sensitive: true, strict: true });
+  let codes: ErrorCode[] | undefined;
+  router.get('/help', guards.requireRole('anyone'), async ctx => {
+    await showWhoIsIn(guards, ctx);
+    pages.show(ctx, 'help', { title: 'Help', topics: TOPICS });
+  });
+  for (const { name, title } of TOPICS) {
+    router.get(`/help/${name}`, guards.requireRole('anyone'), async ctx => {
+      await showWhoIsIn(guards, ctx);
+      if (name === 'errors') codes ??= listErrorCodes(join(import.meta.dirname, '../..'));
+      const facts = name === 'genuine' ? genuineFacts(publicFolder) : null;
+      pages.show(ctx, `help-${name}`, { title, codes: codes ?? [], facts });
+    });
+  }
+  return router;
+}
+
+/** Help is for anyone; who is signed in keeps the navigation. */
+async function showWhoIsIn(guards: Guards, ctx: PortalContext): Promise<void> {
+  const session = await guards.find(ctx, true);
+  if (session !== undefined) ctx.state.session = session;
+}

@@ -1,0 +1,38 @@
+// The recorder's calls (protocol/recorder-portal.ts), read.
+import { z } from 'zod';
+import { parseSessionId } from '../guid.ts';
+import { RECORDING_AUTHORISE_PATH, RECORDING_FINISHED_PATH, RECORDING_LIVE_PATH } from '../protocol/recorder-portal.ts';
+import type { SessionRecordings } from '../sessions/recordings.ts';
+import type { InternalActs } from './internal.ts';
+import { parse } from './web/parse.ts';
+
+const id = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
+const sid = z.string().transform(parseSessionId);
+const digest = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
+const count = z.int().min(0);
+const Authorise = z.strictObject({ digest });
+const Live = z.strictObject({ sid, linkId: id, nonce: id, isLive: z.boolean() });
+const Finished = z.strictObject({
+  ...{
+    sid,
+    linkId: id,
+    nonce: id,
+    sub: z.string().min(1).max(64),
+    technician: z.string().max(400),
+    forced: z.boolean(),
+  },
+  ...{ startedAt: count, durationMs: count, name: z.string().min(1).max(200), bytes: count, sha256: digest },
+  ...{ offset: count, isWhole: z.boolean() },
+  receipt: z.strictObject({ payload: z.string().max(2048), signature: z.string().max(128) }).nullable(),
+});
+
+export function recordingActs(recordings: SessionRecordings): InternalActs {
+  return {
+    [`POST ${RECORDING_AUTHORISE_PATH}`]: body => recordings.use(parse(Authorise, body).digest),
+    [`POST ${RECORDING_LIVE_PATH}`]: async body => {
+      await recordings.live(parse(Live, body));
+      return {};
+    },
+    [`POST ${RECORDING_FINISHED_PATH}`]: body => recordings.finished(parse(Finished, body)),
+  };
+}

@@ -1,0 +1,40 @@
+// The order in which every request is looked at, before and after first setup alike.
+import { bodyParser } from '@koa/bodyparser';
+import Koa from 'koa';
+import type { Log } from '../../log.ts';
+import type { Counter } from '../../metrics.ts';
+import type { Assets } from './assets.ts';
+import { compressPages } from './compression.ts';
+import type { PortalRouter, PortalState } from './context.ts';
+import { answerErrors } from './errors.ts';
+import { peerAddress, securityHeaders } from './headers.ts';
+import { ownOriginWrites } from './origin.ts';
+import type { Pages } from './pages.ts';
+import { exactPaths } from './paths.ts';
+
+const MAX_BODY = '64kb';
+
+export interface AppParts {
+  readonly log: Log;
+  readonly refusals: Counter;
+  readonly pages: Pages;
+  readonly assets: Assets;
+  readonly routers: readonly PortalRouter[];
+}
+
+export function makeApp({ log, refusals, pages, assets, routers }: AppParts): Koa<PortalState> {
+  const app = new Koa<PortalState>(); // never `proxy: true`: the peer's address comes from the gateway alone
+  app.on('error', error => log.error('portal.answer-failed', { why: String(error) }));
+  app.use(securityHeaders);
+  app.use(compressPages);
+  app.use(answerErrors({ log, refusals, pages }));
+  app.use(peerAddress);
+  app.use(exactPaths);
+  app.use(ownOriginWrites);
+  const serve = assets.serve();
+  app.use((ctx, next) => (ctx.method === 'GET' && ctx.path.startsWith('/assets/') ? serve(ctx, next) : next()));
+  app.use(bodyParser({ enableTypes: ['json', 'form'], jsonLimit: MAX_BODY, formLimit: MAX_BODY, encoding: 'utf-8' }));
+  // Here a stranger's bytes become routes' business; each route parses what it takes.
+  for (const router of routers) app.use(router.routes());
+  return app;
+}

@@ -1,0 +1,93 @@
+// What templates can say besides values: icons, times, form fields. All that is put into markup here is escaped here.
+import Handlebars from 'handlebars';
+import { emptyForm, type Form } from './forms.ts';
+
+const { escapeExpression, SafeString } = Handlebars;
+
+interface FieldOptions {
+  readonly name: string;
+  readonly label: string;
+  readonly type?: string;
+  readonly hint?: string;
+  readonly autocomplete?: string;
+  readonly required?: boolean;
+  readonly value?: string;
+  readonly inputmode?: string;
+  readonly maxlength?: number;
+  readonly min?: number;
+  readonly max?: number;
+  readonly autofocus?: boolean;
+  readonly rows?: number;
+  /** Address that gives the server's verdict on a password. */
+  readonly meter?: string;
+}
+
+export function pageHelpers({ timeZone }: { timeZone: string }): Record<string, Handlebars.HelperDelegate> {
+  const dateTime = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short', timeZone });
+  return {
+    icon: (name: string) =>
+      new SafeString(`<svg class="icon" aria-hidden="true"><use href="#i-${escapeExpression(name)}"></use></svg>`),
+    time: (at: unknown) => {
+      if (typeof at !== 'number') return 'never';
+      return new SafeString(
+        `<time datetime="${new Date(at).toISOString()}">${escapeExpression(dateTime.format(at))}</time>`,
+      );
+    },
+    bytes: (bytes: number) =>
+      bytes < 2 ** 20 ? `${Math.ceil(bytes / 1024)} KiB` : `${(bytes / 2 ** 20).toFixed(1)} MiB`,
+    has: (list: unknown, value: unknown) => Array.isArray(list) && list.includes(value),
+    eq: (a: unknown, b: unknown) => a === b,
+    field: (form: Form, { hash }: Handlebars.HelperOptions) =>
+      new SafeString(field(form, hash as unknown as FieldOptions)),
+    fault: (form: Form) => new SafeString(fault(form)),
+  };
+}
+
+function fault({ fault: what }: Form = emptyForm): string {
+  if (what === null) return '';
+  const hint = what.hint === '' ? '' : ` <span>${escapeExpression(what.hint)}</span>`;
+  return `<div class="notice bad" role="alert" tabindex="-1" data-focus><strong>${escapeExpression(what.message)}</strong>${hint} <code>${escapeExpression(what.code)}</code></div>`;
+}
+
+function field(form: Form, options: FieldOptions): string {
+  const { name, label, type = 'text', hint = '', meter } = options;
+  const error = form.errors[name] ?? '';
+  const id = `f-${name}`;
+  const described = [hint && `${id}-hint`, error && `${id}-error`, meter && `${id}-meter`].filter(Boolean).join(' ');
+  const typed = type === 'password' ? '' : String(form.values[name] ?? options.value ?? '');
+  const attributes = { id, name, ...attributesOf(options), ...(described && { 'aria-describedby': described }) };
+  const all = { ...attributes, ...(error && { 'aria-invalid': 'true', 'data-focus': '' }) };
+  const written = Object.entries(all)
+    .map(([key, value]) => `${key}="${escapeExpression(String(value))}"`)
+    .join(' ');
+  const control =
+    options.rows === undefined
+      ? `<input type="${escapeExpression(type)}" value="${escapeExpression(typed)}" ${written}>`
+      : `<textarea rows="${options.rows}" spellcheck="false" ${written}>${escapeExpression(typed)}</textarea>`;
+  const meterHtml =
+    meter === undefined
+      ? ''
+      : `<div class="meter" id="${id}-meter" data-score="" aria-live="polite"><i></i><span></span></div>`;
+  return [
+    `<div class="field${error && ' wrong'}"><label for="${id}">${escapeExpression(label)}</label>`,
+    hint && `<p class="hint" id="${id}-hint">${escapeExpression(hint)}</p>`,
+    control,
+    meterHtml,
+    error && `<p class="error" id="${id}-error">${escapeExpression(error)}</p>`,
+    '</div>',
+  ].join('');
+}
+
+function attributesOf(options: FieldOptions): Record<string, string | number> {
+  const { autocomplete = 'off', required, inputmode, maxlength = 1024, min, max, autofocus, meter } = options;
+  return {
+    autocomplete,
+    maxlength,
+    ...(required && { required: '' }),
+    ...(autofocus && { autofocus: '' }),
+    ...(inputmode !== undefined && { inputmode }),
+    ...(min !== undefined && { min }),
+    ...(max !== undefined && { max }),
+    ...(meter !== undefined && { 'data-meter': meter }),
+  };
+}

@@ -1,0 +1,34 @@
+// Writes and upgrades come from our own pages only. The browser says where a request was made: `Origin` and
+// `Sec-Fetch-Site` can't be set by a script, and `__Host-` cookies can't be planted by a sister domain, so a token in
+// each form would add nothing to them (OWASP: Fetch Metadata as defence against CSRF). Both missing is a refusal.
+import type { IncomingHttpHeaders } from 'node:http';
+import { ApplianceError } from '../../errors.ts';
+import type { PortalMiddleware } from './context.ts';
+
+const READING = new Set(['GET', 'HEAD']);
+
+/** @throws ApplianceError `portal.foreign-origin` */
+export function requireOwnOrigin(headers: IncomingHttpHeaders): void {
+  const { origin, host } = headers;
+  const site = headers['sec-fetch-site'];
+  const isOriginOwn = origin === undefined || (host !== undefined && origin === `https://${host}`);
+  const isSiteOwn = site === undefined || site === 'same-origin';
+  if (isOriginOwn && isSiteOwn && (origin !== undefined || site !== undefined)) return;
+  throw foreignOrigin();
+}
+
+export function foreignOrigin(): ApplianceError {
+  return new ApplianceError(
+    'refused',
+    'portal.foreign-origin',
+    'this request was not made by a page of this appliance',
+    {
+      hint: 'Open the page again under the name of the appliance and repeat what you did there.',
+    },
+  );
+}
+
+export const ownOriginWrites: PortalMiddleware = (ctx, next) => {
+  if (!READING.has(ctx.method)) requireOwnOrigin(ctx.headers);
+  return next();
+};

@@ -1,0 +1,82 @@
+// What the recorder and the portal say to each other over the portal's internal socket. Bytes are base64url, instants ms UTC.
+//   POST /internal/recording/authorise  {digest}: SHA-256 of a token's bytes → RecordingGrant, or 403; the token is used up
+//   POST /internal/recording/live       RecordingLive → {}
+//   POST /internal/recording/finished   FinishedRecording → SignedManifest; asked again until it is answered
+//   POST /internal/recording/format     {sid} → {format}: what is kept of a finished recording
+//   POST /internal/recording/avi        MadeAvi → SignedManifest; asked again until it is answered
+//   POST /internal/recording/avi-failed FailedAvi → {}: there will be none
+import type { SessionId } from '../guid.ts';
+
+export const RECORDING_AUTHORISE_PATH = '/internal/recording/authorise';
+export const RECORDING_LIVE_PATH = '/internal/recording/live';
+export const RECORDING_FINISHED_PATH = '/internal/recording/finished';
+
+export const RECORDING_FORMAT_PATH = '/internal/recording/format';
+export const RECORDING_AVI_PATH = '/internal/recording/avi';
+export const RECORDING_AVI_FAILED_PATH = '/internal/recording/avi-failed';
+
+/** Whose stream may be brought. */
+export interface RecordingGrant {
+  readonly sid: SessionId;
+  /** The technician's member id. */
+  readonly sub: string;
+}
+
+/** A stream began to be recorded, or is not recorded any more. */
+export interface RecordingLive {
+  readonly sid: SessionId;
+  readonly linkId: string;
+  readonly nonce: string;
+  readonly isLive: boolean;
+}
+
+export interface FinishedRecording {
+  readonly sid: SessionId;
+  readonly linkId: string;
+  readonly nonce: string;
+  readonly sub: string;
+  readonly technician: string;
+  readonly forced: boolean;
+  readonly startedAt: number;
+  readonly durationMs: number;
+  /** Without an ending, below `finished/`. */
+  readonly name: string;
+  readonly bytes: number;
+  readonly sha256: string;
+  /** Bytes of the hashed stream that are in it. */
+  readonly offset: number;
+  /** Whether the applet has said that nothing follows. */
+  readonly isWhole: boolean;
+  /** The last receipt, which may be for less; null where nothing was proved. */
+  readonly receipt: { readonly payload: string; readonly signature: string } | null;
+}
+
+/** An AVI that is whole. The manifest signed of it joins its digest to the one the recording's own manifest names. */
+export interface MadeAvi {
+  readonly sid: SessionId;
+  /** As in `FinishedRecording`. */
+  readonly name: string;
+  /** base64url SHA-256 of the RCREC it was made of. */
+  readonly rcrecSha256: string;
+  readonly bytes: number;
+  readonly sha256: string;
+  readonly codec: string;
+  readonly frames: number;
+  readonly width: number;
+  readonly height: number;
+  /** Whether the RCREC goes now. */
+  readonly isOnly: boolean;
+}
+
+export interface FailedAvi {
+  readonly sid: SessionId;
+  readonly name: string;
+  readonly code: string;
+}
+
+/** Canonical JSON as it was signed, with `kid` in it. */
+export interface SignedManifest {
+  readonly kid: string;
+  readonly payload: string;
+  readonly signature: string;
+}

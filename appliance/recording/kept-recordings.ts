@@ -1,0 +1,77 @@
+// Finished recordings, as retention sees them (audit/retention.ts): by the month in their path, whoever they are of.
+import { readdir, rm, rmdir, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { KeptRecordings as Face, KeptRecording } from '../audit/retention.ts';
+import { parseSessionId, type SessionId } from '../guid.ts';
+import { attempt } from './rcrec-disk.ts';
+
+const YEAR = /^\d{4}$/;
+const TWO_DIGITS = /^\d{2}$/;
+/** `080000-<session>-<stream>`, then an ending. */
+const FILE = /^(\d{6}-([A-Za-z0-9_-]{22})-[A-Za-z0-9_-]{22})\.[a-z.]+$/;
+
+export class KeptRecordings implements Face {
+  readonly #finished: string;
+
+  /** @param folder of the recording share */
+  constructor(folder: string) {
+    this.#finished = join(folder, 'finished');
+  }
+
+  /** @throws ApplianceError `recording.share-…` */
+  before(before: number): Promise<KeptRecording[]> {
+    return attempt(async () => {
+      const found: KeptRecording[] = [];
+      // None was ever finished; where the share itself is away, that is told.
+      if (!(await readdir(dirname(this.#finished))).includes('finished')) return found;
+      for (const year of await this.#list('', YEAR))
+        for (const month of await this.#list(year, TWO_DIGITS)) {
+          if (Date.UTC(Number(year), Number(month) - 1) >= before) continue;
+          for (const day of await this.#list(join(year, month), TWO_DIGITS))
+            found.push(...(await this.#ofDay(join(year, month, day))));
+        }
+      return found;
+    });
+  }
+
+  /** The film, and all that is beside it: manifests, the AVI. @throws ApplianceError `recording.share-…` */
+  async remove({ name }: KeptRecording): Promise<void> {
+    await attempt(async () => {
+      const folder = join(this.#finished, dirname(name));
+      const stem = name.slice(dirname(name).length + 1);
+      const files = (await readdir(folder)).filter(file => FILE.exec(file)?.[1] === stem);
+      // A manifest last: what is left after a kill is still known for what it is.
+      for (const file of files.sort((a, b) => Number(a.endsWith('.json')) - Number(b.endsWith('.json'))))
+        await rm(join(folder, file), { force: true });
+      await this.#tidy(dirname(name));
+    });
+  }
+
+  async #ofDay(day: string): Promise<KeptRecording[]> {
+    const byStem = new Map<string, { sessionId: SessionId; bytes: number }>();
+    for (const file of await readdir(join(this.#finished, day))) {
+      const [, stem = '', session = ''] = FILE.exec(file) ?? [];
+      if (stem === '') continue; // none of ours
+      const { bytes } = byStem.get(stem) ?? { bytes: 0 };
+      const { size } = await stat(join(this.#finished, day, file));
+      byStem.set(stem, { sessionId: parseSessionId(session), bytes: bytes + size });
+    }
+    return [...byStem].map(([stem, facts]) => ({ name: `${day}/${stem}`, ...facts }));
+  }
+
+  async #list(folder: string, pattern: RegExp): Promise<string[]> {
+    const entries = await readdir(join(this.#finished, folder), { withFileTypes: true });
+    return entries
+      .filter(entry => entry.isDirectory() && pattern.test(entry.name))
+      .map(entry => entry.name)
+      .sort();
+  }
+
+  /** Day, month and year go when there is nothing in them any more. */
+  async #tidy(folder: string): Promise<void> {
+    for (let at = folder; at !== '.'; at = dirname(at)) {
+      if ((await readdir(join(this.#finished, at))).length > 0) return;
+      await rmdir(join(this.#finished, at));
+    }
+  }
+}

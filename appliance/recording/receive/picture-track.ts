@@ -1,0 +1,89 @@
+// Draws one stream and writes down what it shows: at most five pictures a second of the stream's own time, which its marks
+// tell, and what the marks say.
+import type { Bytes } from '../../protocol/bytes.ts';
+import { canonicalBytes } from '../../protocol/canonical-json.ts';
+import type { RecordedPiece } from '../../protocol/recorded-stream.ts';
+import { type Mark, writeMark } from '../../protocol/recording-marks.ts';
+import { RfbDecoder } from '../decode/rfb-decoder.ts';
+import type { RcrecWriter } from '../rcrec-writer.ts';
+
+const FRAME_MS = 200;
+/** What somebody may want to jump to. */
+const PLACES = new Set<Mark['type']>(['action', 'chat', 'state', 'loss', 'end']);
+
+export class PictureTrack {
+  readonly #decoder = new RfbDecoder({ cursor: cursor => this.#writer?.cursor(cursor) });
+  readonly #startedAt: number;
+  /** Null while a stream is only drawn again, up to where it was. */
+  #writer: RcrecWriter | null = null;
+  #rfbBytes = 0;
+  #nowMs = 0;
+  /** When what is not written yet came. */
+  #changedMs = 0;
+  #frameMs = Number.NEGATIVE_INFINITY;
+
+  /** @param startedAt ms UTC of what is 0 in the recording */
+  constructor(startedAt: number) {
+    this.#startedAt = startedAt;
+  }
+
+  get updates(): number {
+    return this.#decoder.updates;
+  }
+
+  /** RFB bytes that came, and those of them that are drawn. */
+  get rfbBytes(): number {
+    return this.#rfbBytes;
+  }
+
+  get settledBytes(): number {
+    return this.#decoder.settled;
+  }
+
+  /** From here on it is written. */
+  record(writer: RcrecWriter): void {
+    this.#writer = writer;
+  }
+
+  /** @throws ApplianceError `protocol.malformed` for what can't be drawn */
+  async take(piece: RecordedPiece): Promise<void> {
+    if (piece.type === 'mark') return this.#mark(piece.mark);
+    this.#rfbBytes += piece.bytes.length;
+    await this.#decoder.push(piece.bytes);
+    if (this.#decoder.picture?.isChanged === true) this.#changedMs = this.#nowMs;
+  }
+
+  /** What is seen now, if it was not written yet. */
+  frame(): void {
+    const { picture } = this.#decoder;
+    if (picture?.isChanged !== true || this.#writer === null) return;
+    this.#writer.time(this.#changedMs);
+    this.#writer.frame(picture);
+    this.#frameMs = this.#nowMs;
+  }
+
+  /** Something the recorder has to say about the recording. */
+  note(note: string, at: number): void {
+    this.#writer?.mark(writeNote(note, at), true);
+  }
+
+  close(): void {
+    this.#decoder.close();
+  }
+
+  #mark(mark: Mark): void {
+    this.#nowMs = Math.max(this.#nowMs, mark.at - this.#startedAt);
+    if (this.#nowMs - this.#frameMs >= FRAME_MS) this.frame();
+    if (mark.type === 'format') this.#decoder.format(mark.format);
+    const writer = this.#writer;
+    if (writer === null) return;
+    writer.time(this.#nowMs);
+    if (mark.type === 'pointer') writer.pointer(mark.x, mark.y, mark.buttons);
+    else if (mark.type !== 'beat' || mark.keys > 0) writer.mark(writeMark(mark), PLACES.has(mark.type));
+  }
+}
+
+/** @param at ms UTC by the recorder's clock: since when */
+export function writeNote(note: string, at: number): Bytes {
+  return canonicalBytes({ v: 1, type: 'note', note, at });
+}

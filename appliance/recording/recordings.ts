@@ -1,0 +1,217 @@
+// All streams that are recorded: those that come now, and those a recorder before this one did not finish.
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Cancel, Clock } from '../clock.ts';
+import { ApplianceError, describeError } from '../errors.ts';
+import { fromBase64Url, toBase64Url } from '../guid.ts';
+import type { Log } from '../log.ts';
+import type { Counter, Metrics } from '../metrics.ts';
+import type { Bytes } from '../protocol/bytes.ts';
+import type { RcrecHead } from '../protocol/rcrec.ts';
+import { RcrecFile } from '../protocol/rcrec-file.ts';
+import type { RecordingGrant } from '../protocol/recorder-portal.ts';
+import { type RecordingReceipt, receiptObject } from '../protocol/recording-receipt.ts';
+import type { Signed } from '../protocol/signed.ts';
+import type { RecordingPortal } from './portal-client.ts';
+import { RcrecDiskOutput, RcrecDiskSource, sha256 } from './rcrec-disk.ts';
+import { RcrecWriter } from './rcrec-writer.ts';
+import { finishFile } from './receive/finishing.ts';
+import { Journal } from './receive/journal.ts';
+import { LiveStream, type StreamBringer } from './receive/live-stream.ts';
+import { writeNote } from './receive/picture-track.ts';
+import type { RecordingShare } from './recording-share.ts';
+import { type FileBegun, StreamRecorder, type StreamRecorderParts } from './stream-recorder.ts';
+
+const FLUSH_MS = 1000;
+/** Of sessions that are recorded at one time; each takes up to 100 MB. */
+const MAX_STREAMS = 256;
+
+/** The signer's part, which it does for the recorder alone. */
+export interface ReceiptSigner {
+  signReceipt(
+    receipt: Readonly<Record<string, string | number>>,
+  ): Promise<{ readonly payload: Bytes; readonly signature: string }>;
+}
+
+export interface RecordingsParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly share: RecordingShare;
+  /** On this machine's own disk. */
+  readonly journalFolder: string;
+  readonly signer: ReceiptSigner;
+  readonly portal: Pick<RecordingPortal, 'live' | 'finished'>;
+}
+
+/** A file as a recorder before this one left it. */
+interface FileLeft extends FileBegun {
+  readonly head: RcrecHead;
+}
+
+export class Recordings {
+  readonly #parts: RecordingsParts;
+  readonly #streams = new Map<string, LiveStream>();
+  /** What can't be gone on with, for its journal is gone. */
+  readonly #lost = new Set<string>();
+  /** Files that wait for share or portal, and for nothing else. */
+  readonly #unfinished = new Map<string, () => Promise<void>>();
+  readonly #receipts: Counter;
+  #cancel: Cancel | null = null;
+  #isRestored = false;
+  #working: Promise<void> = Promise.resolve();
+  #isTicking = false;
+
+  constructor(parts: RecordingsParts) {
+    this.#parts = parts;
+    this.#receipts = parts.metrics.counter('recording_receipts_total', 'Receipts that were signed.');
+    const streams = parts.metrics.gauge('recording_streams', 'Streams that are recorded, by how that goes.');
+    parts.metrics.sample(() => {
+      const states = [...this.#streams.values()].map(({ state }) => state);
+      const well = states.filter(state => state === 'recording').length;
+      streams.set(well, { state: 'recording' });
+      streams.set(states.length - well, { state: 'stopped' });
+    });
+  }
+
+  async start(): Promise<void> {
+    await mkdir(this.#parts.journalFolder, { recursive: true, mode: 0o700 });
+    this.#cancel = this.#parts.clock.every(FLUSH_MS, () => {
+      if (!this.#isTicking) this.#working = this.#tick();
+    });
+    this.#working = this.#tick();
+    await this.#working;
+  }
+
+  /** What came stays for the next recorder. */
+  async close(): Promise<void> {
+    this.#cancel?.();
+    await this.#working;
+    await Promise.all([...this.#streams.values()].map(stream => stream.close()));
+  }
+
+  /**
+   * A stream is brought: the bringer is told where it goes on.
+   * @throws ApplianceError `recording.refused`, `recording.lost`, `recording.share-gone` before the share was there once,
+   *   `recording.too-many`
+   */
+  async bring(nonce: Bytes, grant: RecordingGrant, bringer: StreamBringer): Promise<LiveStream> {
+    const name = toBase64Url(nonce);
+    if (!this.#isRestored)
+      throw new ApplianceError('unavailable', 'recording.share-gone', 'the share was not there yet');
+    if (this.#lost.has(name)) throw new ApplianceError('missing', 'recording.lost', 'its journal is gone');
+    const stream = this.#streams.get(name) ?? (await this.#begin(name));
+    await stream.broughtBy(bringer, grant);
+    return stream;
+  }
+
+  async #begin(name: string): Promise<LiveStream> {
+    if (this.#streams.size >= MAX_STREAMS)
+      throw new ApplianceError('limited', 'recording.too-many', `${MAX_STREAMS} sessions are recorded already`);
+    const journal = await Journal.open(this.#journalPath(name));
+    return this.#streams.get(name) ?? this.#live(name, journal, new StreamRecorder(this.#recorderParts(name, journal)));
+  }
+
+  #live(name: string, journal: Journal, recorder: StreamRecorder): LiveStream {
+    const { clock, log, share, portal } = this.#parts;
+    const over = () => {
+      this.#streams.delete(name);
+    };
+    const stream = new LiveStream({ clock, log, share, portal, name, journal, recorder, over });
+    this.#streams.set(name, stream);
+    return stream;
+  }
+
+  #recorderParts(name: string, journal: Journal): StreamRecorderParts {
+    const { clock, share } = this.#parts;
+    const create = () => new RcrecDiskOutput(share.writingPath(name), true);
+    return { clock, journal, create, sign: receipt => this.#sign(receipt) };
+  }
+
+  async #sign(receipt: Omit<RecordingReceipt, 'kid'>): Promise<Signed> {
+    const { payload, signature } = await this.#parts.signer.signReceipt(receiptObject(receipt));
+    this.#receipts.add({});
+    return { payload, signature: fromBase64Url(signature) };
+  }
+
+  async #tick(): Promise<void> {
+    this.#isTicking = true;
+    if (!this.#isRestored) await this.#restoreAll();
+    for (const [name, finish] of this.#unfinished) await this.#tryToFinish(name, finish);
+    await Promise.all([...this.#streams.values()].map(stream => stream.tick()));
+    this.#isTicking = false;
+  }
+
+  async #tryToFinish(name: string, finish: () => Promise<void>): Promise<void> {
+    try {
+      await finish();
+      this.#unfinished.delete(name);
+    } catch (error) {
+      this.#parts.log.warn('recording.not-finished', { stream: name, why: describeError(error) }); // in a second again
+    }
+  }
+
+  /** Again and again until the share is there. */
+  async #restoreAll(): Promise<void> {
+    const { share, log } = this.#parts;
+    try {
+      await share.prepare();
+      for (const name of await share.writing()) await this.#restore(name);
+      this.#isRestored = true;
+    } catch (error) {
+      if (!(error instanceof ApplianceError)) throw error;
+      log.warn('recording.no-share', { code: error.code, why: error.message });
+    }
+  }
+
+  async #restore(name: string): Promise<void> {
+    const { share, log } = this.#parts;
+    const journal = await Journal.open(this.#journalPath(name));
+    const file = await this.#fileOf(name);
+    try {
+      const recorder = await StreamRecorder.restore(this.#recorderParts(name, journal), file);
+      this.#live(name, journal, recorder);
+      log.info('recording.restored', { stream: name });
+    } catch (error) {
+      // It can't be gone on with, but what is in it can be seen: it is finished as it is.
+      log.warn('recording.not-restored', { stream: name, why: describeError(error) });
+      this.#lost.add(name);
+      await journal.remove();
+      if (file === null) await share.discard(name);
+      else this.#unfinished.set(name, () => this.#finishAsItIs(name, file));
+    }
+  }
+
+  async #finishAsItIs(name: string, file: FileLeft): Promise<void> {
+    const { share, portal, clock } = this.#parts;
+    const { head, durationMs, offset } = file;
+    const writer = RcrecWriter.goOn(file.output, file);
+    writer.mark(writeNote('lost', clock.now()), true);
+    await writer.end(offset);
+    await writer.close();
+    await finishFile(share, portal, { name, head, durationMs, offset, isWhole: false, receipt: null });
+  }
+
+  /** @returns null where no picture is in it */
+  async #fileOf(name: string): Promise<FileLeft | null> {
+    const path = this.#parts.share.writingPath(name);
+    const source = await RcrecDiskSource.open(path);
+    try {
+      const { head, index, durationMs, offset, goodBytes } = await RcrecFile.open(source, sha256);
+      const output = new RcrecDiskOutput(path, false);
+      await output.truncate(goodBytes);
+      await output.close(); // opened again when there is something to write
+      return { head, index, durationMs, offset, goodBytes, output };
+    } catch (error) {
+      if (!(error instanceof ApplianceError) || error.kind !== 'malformed') throw error;
+      await rm(path, { force: true }); // not even its head was written wholly
+      return null;
+    } finally {
+      await source.close();
+    }
+  }
+
+  #journalPath(name: string): string {
+    return join(this.#parts.journalFolder, `${name}.journal`);
+  }
+}

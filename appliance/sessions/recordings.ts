@@ -1,0 +1,201 @@
+// What the portal knows of recordings (H-03 H-05): who may bring one to the recorder, what is live, what the applet has signed
+// of it, and the manifest of each finished one, which joins the film to both.
+import { randomBytes } from 'node:crypto';
+import type { AuditLog } from '../audit/audit.ts';
+import { type Actor, applianceActor } from '../audit/entry.ts';
+import type { Clock } from '../clock.ts';
+import { ApplianceError } from '../errors.ts';
+import { type SessionId, toBase64Url } from '../guid.ts';
+import type { Metrics } from '../metrics.ts';
+import type { CanonicalValue } from '../protocol/canonical-json.ts';
+import type { FinishedRecording, RecordingGrant, RecordingLive, SignedManifest } from '../protocol/recorder-portal.ts';
+import { ATTESTATION_DOMAIN, parseAttestation } from '../protocol/recording-receipt.ts';
+import type { Signed } from '../protocol/signed.ts';
+import type { Reader } from '../store/sql.ts';
+import type { Store } from '../store/store.ts';
+import { checkAppletBytes } from './applet-signature.ts';
+import {
+  type AttestationRow,
+  countLiveOf,
+  findAttestation,
+  findRecording,
+  finishRecording,
+  insertLive,
+  keepAttestation,
+  listRecordings,
+  type RecordingRow,
+  setLive,
+} from './recording-store.ts';
+import { sha256 } from './session-secrets.ts';
+import type { Sessions } from './sessions.ts';
+
+export const RECORDING_TOKEN_MS = 60_000;
+const TOKEN_BYTES = 32;
+/** A console asks for one when a picture is opened, and when the recorder was away. */
+const MAX_TOKENS = 4096;
+const MAX_TOKENS_OF_SESSION = 32;
+
+export interface ManifestSigner {
+  signManifest(
+    payload: Readonly<Record<string, CanonicalValue>>,
+  ): Promise<{ readonly kid: string; readonly payload: Uint8Array; readonly signature: string }>;
+}
+
+export interface RecordingsOptions {
+  readonly store: Store;
+  readonly audit: Pick<AuditLog, 'append'>;
+  readonly sessions: Pick<Sessions, 'get'>;
+  readonly signer: ManifestSigner;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+}
+
+interface Issued extends RecordingGrant {
+  readonly until: number;
+}
+
+export class SessionRecordings {
+  readonly #options: RecordingsOptions;
+  /** By digest. They die with this process: a console asks for another. */
+  readonly #tokens = new Map<string, Issued>();
+  readonly #refused;
+
+  constructor(options: RecordingsOptions) {
+    this.#options = options;
+    this.#refused = options.metrics.counter(
+      'recording_tokens_refused_total',
+      'Tokens for the recorder that were refused.',
+    );
+  }
+
+  /**
+   * A token with which the session's technician brings a stream to the recorder, once.
+   * @returns base64url
+   * @throws ApplianceError `recording.too-many-tokens`
+   */
+  issue(sid: SessionId, memberId: string): string {
+    const now = this.#options.clock.now();
+    for (const [digest, { until }] of this.#tokens) if (until <= now) this.#tokens.delete(digest);
+    const ofSession = [...this.#tokens.values()].filter(token => token.sid === sid).length;
+    if (this.#tokens.size >= MAX_TOKENS || ofSession >= MAX_TOKENS_OF_SESSION)
+      throw new ApplianceError(
+        'limited',
+        'recording.too-many-tokens',
+        'too many recordings were begun; try again in a minute',
+      );
+    const token = randomBytes(TOKEN_BYTES);
+    this.#tokens.set(toBase64Url(sha256(token)), { sid, sub: memberId, until: now + RECORDING_TOKEN_MS });
+    return toBase64Url(token);
+  }
+
+  /**
+   * Uses it up.
+   * @param digest base64url of the token's SHA-256
+   * @throws ApplianceError `recording.token-refused`, which never says why
+   */
+  async use(digest: string): Promise<RecordingGrant> {
+    const token = this.#tokens.get(digest);
+    this.#tokens.delete(digest);
+    if (token !== undefined && token.until > this.#options.clock.now()) {
+      const { ownerId } = await this.#options.sessions.get(token.sid);
+      // A stream is proved to its end after the session, too: only whose it was must be the same.
+      if (ownerId === token.sub) return { sid: token.sid, sub: token.sub };
+    }
+    this.#refused.add({});
+    throw new ApplianceError('refused', 'recording.token-refused', 'that token is not valid');
+  }
+
+  /** The recorder says that a stream is being brought, or is not any more. */
+  async live({ sid: sessionId, linkId, nonce, isLive }: RecordingLive): Promise<void> {
+    const { store, audit, sessions, clock } = this.#options;
+    await store.core.transaction(async tx => {
+      await sessions.get(sessionId, tx);
+      const isNew = isLive && (await insertLive(tx, { nonce, sessionId, linkId, now: clock.now() }));
+      const isOther = isNew || (await setLive(tx, { nonce, sessionId, isLive }));
+      if (!isOther) return; // said again
+      const event = isLive ? (isNew ? 'recording.started' : 'recording.resumed') : 'recording.interrupted';
+      await audit.append(tx, { event, actor: applianceActor, sessionId, detail: { stream: nonce } });
+    });
+  }
+
+  /** Whether anything of the session is being recorded just now. */
+  async isLive(id: SessionId): Promise<boolean> {
+    return (await countLiveOf(this.#options.store.core.read, id)) > 0;
+  }
+
+  /**
+   * A recording is finished: its file is as it will stay. Said again, the same manifest is given.
+   * @throws ApplianceError `recording.other`: another one of that name is finished
+   */
+  async finished(recording: FinishedRecording): Promise<SignedManifest> {
+    const { store, audit, signer, clock, sessions } = this.#options;
+    const { nonce, sid: sessionId, linkId } = recording;
+    const known = (await findRecording(store.core.read, nonce))?.finished;
+    if (known != null) {
+      if (known.sha256 === recording.sha256 && known.name === recording.name) return known.manifest;
+      throw new ApplianceError('conflict', 'recording.other', 'another recording of this stream is finished');
+    }
+    const attested = await findAttestation(store.core.read, nonce);
+    const session = await sessions.get(sessionId);
+    const signed = await signer.signManifest(manifestOf(recording, attested, session.appletKey));
+    const manifest = { kid: signed.kid, payload: toBase64Url(signed.payload), signature: signed.signature };
+    await store.core.transaction(async tx => {
+      await insertLive(tx, { nonce, sessionId, linkId, now: clock.now() });
+      await finishRecording(tx, recording, manifest, clock.now());
+      const { name, bytes, sha256: digest, isWhole, durationMs } = recording;
+      const unattested = Math.max(0, recording.offset - (attested?.bytes ?? 0));
+      const detail = { stream: nonce, name, bytes, sha256: digest, isWhole, durationMs, unattested };
+      await audit.append(tx, { event: 'recording.finished', actor: applianceActor, sessionId, detail });
+    });
+    return manifest;
+  }
+
+  /**
+   * The applet counter-signs what it sent.
+   * @throws ApplianceError `applet-signature.wrong`, `protocol.malformed`, `recording.attestation` for another session's
+   */
+  async attested(sessionId: SessionId, { payload, signature }: Signed, actor: Actor): Promise<void> {
+    const { store, audit, sessions } = this.#options;
+    const said = parseAttestation(payload);
+    if (said.sid !== sessionId)
+      throw new ApplianceError('refused', 'recording.attestation', 'an attestation of another session');
+    const { appletKey } = await sessions.get(sessionId);
+    checkAppletBytes(ATTESTATION_DOMAIN, { payload, signature }, appletKey);
+    const row: AttestationRow = {
+      ...{ nonce: toBase64Url(said.nonce), sessionId, linkId: toBase64Url(said.linkId), bytes: said.offset },
+      ...{ digest: toBase64Url(said.digest), at: said.at, payload, signature: toBase64Url(signature) },
+    };
+    await store.core.transaction(async tx => {
+      if (!(await keepAttestation(tx, row))) return; // it came again, or late
+      const detail = { stream: row.nonce, bytes: row.bytes, digest: row.digest };
+      await audit.append(tx, { event: 'recording.attested', actor, sessionId, detail });
+    });
+  }
+
+  list(sessionId: SessionId, from: Reader = this.#options.store.core.read): Promise<RecordingRow[]> {
+    return listRecordings(from, sessionId);
+  }
+
+  attestationOf(nonce: string): Promise<AttestationRow | undefined> {
+    return findAttestation(this.#options.store.core.read, nonce);
+  }
+}
+
+/** What is signed: the file, the recorder's last receipt, and what the applet has said of the same stream. */
+function manifestOf(
+  recording: FinishedRecording,
+  attested: AttestationRow | undefined,
+  appletKey: string | null,
+): Readonly<Record<string, CanonicalValue>> {
+  const { receipt, ...facts } = recording;
+  return {
+    ...{ v: 1, type: 'recording', ...facts, unattested: Math.max(0, recording.offset - (attested?.bytes ?? 0)) },
+    ...(receipt === null ? {} : { receipt: { ...receipt } }),
+    ...(appletKey === null ? {} : { appletKey }),
+    ...(attested === undefined ? {} : { attestation: asText(attested) }),
+  };
+}
+
+function asText({ payload, signature }: AttestationRow): Readonly<Record<string, string>> {
+  return { payload: toBase64Url(Uint8Array.from(payload)), signature };
+}

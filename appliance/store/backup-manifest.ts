@@ -1,0 +1,44 @@
+// What stands in a backup's folder: sealed files, `manifest.json.age` with all about them, and `backup.json`, plain, with
+// only what a list shows.
+import { z } from 'zod';
+
+export const MANIFEST_FILE = 'manifest.json.age';
+export const SUMMARY_FILE = 'backup.json';
+export const SESSION_KEYS_FOLDER = 'session-keys';
+
+export const Manifest = z.strictObject({
+  version: z.literal(1),
+  at: z.int(),
+  files: z.array(
+    z.strictObject({
+      /** Where it belongs in the data folder: `store/core.db`. */
+      path: z.string().regex(/^(store|keys|public)\/[a-z0-9.-]{1,64}$|^appliance\.yaml$/),
+      sha256: z.string().length(64),
+      bytes: z.int(),
+      /** Rows of each table, for files of the store. */
+      counts: z.record(z.string(), z.int()).nullable(),
+    }),
+  ),
+});
+export type Manifest = z.infer<typeof Manifest>;
+
+export const Summary = z.strictObject({
+  version: z.literal(1),
+  /** ms UTC */
+  at: z.int(),
+  bytes: z.int(),
+  files: z.int(),
+  /** When it was opened again and checked. */
+  verifiedAt: z.int(),
+});
+export type Summary = z.infer<typeof Summary>;
+
+/** Name of a sealed file in the backup's folder. */
+export function sealedName(path: string): string {
+  return `${path.replace('/', '--')}.age`;
+}
+
+/** `20261124T080000Z` */
+export function backupName(at: number): string {
+  return new Date(at).toISOString().replace(/\.\d+/, '').replaceAll(/[-:]/g, '');
+}

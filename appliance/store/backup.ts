@@ -1,0 +1,182 @@
+// Backups (J-05): consistent copies of every file, sealed to the backup key, opened again and compared before an older
+// one goes. The session keys are not in them: they have a backup of their own under a key of the day (TRUST, "Erasure").
+import { mkdtempSync } from 'node:fs';
+import { mkdir, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { identityToRecipient } from 'age-encryption';
+import type { Clock } from '../clock.ts';
+import { ApplianceError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import {
+  backupName,
+  MANIFEST_FILE,
+  type Manifest,
+  SESSION_KEYS_FOLDER,
+  SUMMARY_FILE,
+  Summary,
+  sealedName,
+} from './backup-manifest.ts';
+import { hashFile, openFile, sealFile } from './sealed-file.ts';
+import { backUpSessionKeys } from './session-key-backup.ts';
+import { checkFile, type TableCounts } from './sqlite/check-file.ts';
+import { sqlcipherDriver } from './sqlite/sqlcipher-driver.ts';
+import type { Store, StoreKeys } from './store.ts';
+
+export interface BackupInfo extends Summary {
+  readonly name: string;
+}
+
+export interface BackupOptions {
+  readonly store: Store;
+  readonly keys: StoreKeys;
+  readonly dataFolder: string;
+  /** `AGE-SECRET-KEY-1…` */
+  readonly identity: string;
+  readonly keep: number;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Left out: the backup key itself, and what is only good once. */
+const NEVER_BACKED_UP = new Set(['backup.key', 'setup-code']);
+const SPACE_FACTOR = 3; // the copy, its sealed form and the copy opened again stand side by side for a while
+
+export class Backups {
+  readonly #options: BackupOptions;
+  readonly #folder: string;
+  #running: Promise<BackupInfo> | null = null;
+
+  constructor(options: BackupOptions) {
+    this.#options = options;
+    this.#folder = join(options.dataFolder, 'backups');
+  }
+
+  /** Newest first. A folder without its summary was never finished and is not listed. */
+  async list(): Promise<BackupInfo[]> {
+    const found: BackupInfo[] = [];
+    for (const name of (await readdir(this.#folder).catch(() => [])).sort().toReversed()) {
+      if (!/^\d{8}T\d{6}Z$/.test(name)) continue;
+      const text = await readFile(join(this.#folder, name, SUMMARY_FILE), 'utf8').catch(() => null);
+      const summary = text === null ? null : Summary.safeParse(JSON.parse(text));
+      if (summary?.success) found.push({ name, ...summary.data });
+    }
+    return found;
+  }
+
+  /**
+   * Makes a backup and verifies it; who asks while one is being made gets that one.
+   * @throws ApplianceError `backup.no-space`, `backup.unlike`, `store.damaged`
+   */
+  make(): Promise<BackupInfo> {
+    this.#running ??= this.#make().finally(() => {
+      this.#running = null;
+    });
+    return this.#running;
+  }
+
+  async #make(): Promise<BackupInfo> {
+    const { clock, log, store, dataFolder } = this.#options;
+    const at = clock.now();
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    await this.#removeUnfinished();
+    await this.#checkSpace();
+    const work = mkdtempSync(join(this.#folder, '.work-'));
+    try {
+      const target = join(work, 'backup');
+      await mkdir(target, { mode: 0o700 });
+      const manifest = await this.#sealAll(work, target, at);
+      await this.#verify(work, target, manifest);
+      const bytes = manifest.files.reduce((sum, file) => sum + file.bytes, 0);
+      const summary: Summary = { version: 1, at, bytes, files: manifest.files.length, verifiedAt: clock.now() };
+      await writeFile(join(target, SUMMARY_FILE), JSON.stringify(summary), { mode: 0o600 });
+      const name = backupName(at);
+      await rename(target, join(this.#folder, name));
+      await backUpSessionKeys({ store, dataFolder, folder: join(this.#folder, SESSION_KEYS_FOLDER), now: at });
+      await this.#removeOld();
+      log.info('backup.made', { name, bytes, files: summary.files });
+      return { name, ...summary };
+    } finally {
+      await rm(work, { recursive: true, force: true });
+    }
+  }
+
+  async #sealAll(work: string, target: string, at: number): Promise<Manifest> {
+    const { store, dataFolder, identity } = this.#options;
+    const recipient = await identityToRecipient(identity);
+    const files: Manifest['files'] = [];
+    const seal = async (path: string, source: string, counts: TableCounts | null) => {
+      const { bytes, sha256 } = await sealFile(source, join(target, sealedName(path)), recipient);
+      files.push({ path, bytes, sha256, counts });
+    };
+    for (const name of store.files()) {
+      const copy = join(work, name);
+      const counts = await store.copy(name, copy);
+      await seal(`store/${name}`, copy, counts);
+      await rm(copy);
+    }
+    for (const path of await this.#smallFiles()) await seal(path, join(dataFolder, path), null);
+    const manifest: Manifest = { version: 1, at, files };
+    const plain = join(work, 'manifest.json');
+    await writeFile(plain, JSON.stringify(manifest), { mode: 0o600 });
+    await sealFile(plain, join(target, MANIFEST_FILE), recipient);
+    await rm(plain);
+    return manifest;
+  }
+
+  async #smallFiles(): Promise<string[]> {
+    const paths = ['appliance.yaml'];
+    for (const folder of ['keys', 'public']) {
+      const entries = await readdir(join(this.#options.dataFolder, folder), { withFileTypes: true });
+      const names = entries.filter(entry => entry.isFile()).map(entry => entry.name);
+      paths.push(...names.filter(name => !NEVER_BACKED_UP.has(name)).map(name => `${folder}/${name}`));
+    }
+    return paths;
+  }
+
+  /** Opens every file as a restore would, and compares. */
+  async #verify(work: string, target: string, manifest: Manifest): Promise<void> {
+    const { identity, keys } = this.#options;
+    for (const file of manifest.files) {
+      const sealed = join(target, sealedName(file.path));
+      const opened = join(work, 'opened');
+      if ((await hashFile(sealed)) !== file.sha256) throw unlike(file.path);
+      await openFile(sealed, opened, identity);
+      if (file.counts !== null) {
+        const counts = await checkFile(sqlcipherDriver, opened, keys.store);
+        if (JSON.stringify(counts) !== JSON.stringify(file.counts)) throw unlike(file.path);
+      }
+      await rm(opened);
+    }
+  }
+
+  async #checkSpace(): Promise<void> {
+    const { store } = this.#options;
+    let needed = 0;
+    for (const name of store.files()) needed += (await stat(join(store.folder, name))).size * SPACE_FACTOR;
+    const { bavail, bsize } = await statfs(this.#folder);
+    if (bavail * bsize >= needed) return;
+    const [need, have] = [needed, bavail * bsize].map(bytes => `${Math.ceil(bytes / 2 ** 20)} MiB`);
+    throw new ApplianceError('unavailable', 'backup.no-space', `a backup needs ${need}, ${have} are free`, {
+      hint: 'Make room where the backups are kept, or keep fewer of them.',
+    });
+  }
+
+  async #removeUnfinished(): Promise<void> {
+    const names = await readdir(this.#folder);
+    for (const name of names.filter(name => name.startsWith('.work-'))) {
+      await rm(join(this.#folder, name), { recursive: true, force: true });
+    }
+  }
+
+  async #removeOld(): Promise<void> {
+    for (const { name } of (await this.list()).slice(this.#options.keep)) {
+      await rm(join(this.#folder, name), { recursive: true });
+    }
+  }
+}
+
+function unlike(path: string): ApplianceError {
+  return new ApplianceError('defect', 'backup.unlike', `${path} read back is not what was written`, {
+    hint: 'The disk the backups are on may be failing. The older backups were kept.',
+  });
+}

@@ -1,0 +1,245 @@
+// A recorded picture in a session, from the yes to the receipts, with a console that brings them or doesn't.
+import { createHash, createPublicKey, verify } from 'node:crypto';
+import test from 'ava';
+import type { Bytes } from '../../appliance/protocol/bytes.ts';
+import { concat, utf8Bytes } from '../../appliance/protocol/bytes.ts';
+import { canonicalBytes } from '../../appliance/protocol/canonical-json.ts';
+import { RecordedReader } from '../../appliance/protocol/recorded-stream.ts';
+import {
+  parseRecordingNews,
+  RECORDING_PRIORITY,
+  RECORDING_STREAM,
+  type RecordingNews,
+  writeRecording,
+} from '../../appliance/protocol/recording.ts';
+import type { BeginMark, Mark } from '../../appliance/protocol/recording-marks.ts';
+import { ATTESTATION_DOMAIN, parseAttestation } from '../../appliance/protocol/recording-receipt.ts';
+import { signedMessage } from '../../appliance/protocol/signed.ts';
+import { policy, TestAppliance, type TestConsole, turns } from './test-appliance.ts';
+import { OwnHands, TestDesktop, WatchedScreen } from './test-desktop.ts';
+
+const VIEWING = 'launch-desktop-viewing';
+const CONTROL = 'launch-remote-control';
+/** Raw pictures of 320 × 200, asked for one by one. */
+const OPENING = concat(utf8Bytes('RFB 003.008\n'), Uint8Array.of(1, 1, 2, 0, 0, 1, 0, 0, 0, 0));
+const ASK = Uint8Array.of(3, 1, 0, 0, 0, 0, 1, 64, 0, 200);
+
+class Recorded {
+  readonly desktop = new TestDesktop();
+  readonly at: TestAppliance;
+  readonly console: TestConsole;
+  readonly news: RecordingNews[] = [];
+  screen: WatchedScreen;
+  readonly #stream;
+  readonly #grant: number;
+
+  private constructor(at: TestAppliance, desktop: TestDesktop, console: TestConsole, grant: number) {
+    this.at = at;
+    this.desktop = desktop;
+    this.console = console;
+    this.#grant = grant;
+    this.#stream = console.link.openStream(RECORDING_STREAM, RECORDING_PRIORITY);
+    this.#stream.listen({ message: bytes => void this.news.push(parseRecordingNews(bytes)) });
+    this.screen = new WatchedScreen(console);
+  }
+
+  static async open({ forcedRecording = true, recorded = true } = {}): Promise<Recorded> {
+    const desktop = new TestDesktop();
+    const at = new TestAppliance({ desktop, policy: { actions: [...policy.actions], forcedRecording } });
+    await at.start();
+    const console = await at.connect();
+    const open = new Recorded(at, desktop, console, grantOf(console, await console.ask(VIEWING)));
+    await open.watch(recorded);
+    return open;
+  }
+
+  /** Opens the picture and asks for the first one. */
+  async watch(recorded = true): Promise<void> {
+    this.screen.control({ type: 'open', grant: this.#grant, monitor: 0, quality: 'sharp', recorded });
+    await turns();
+    this.screen.send(OPENING);
+    await this.picture(1);
+  }
+
+  async again(): Promise<void> {
+    this.screen = new WatchedScreen(this.console);
+    this.screen.control({ type: 'open', grant: this.#grant, monitor: 0, quality: 'sharp', recorded: true });
+    await turns();
+  }
+
+  /** Something is drawn, and the console asks to see it. @returns bytes that came */
+  async picture(value: number): Promise<number> {
+    const before = this.screen.rfb.length;
+    this.desktop.screen.paint(value);
+    this.screen.send(ASK);
+    await this.at.pass(50);
+    await turns(20);
+    return this.screen.rfb.length - before;
+  }
+
+  get marks(): Mark[] {
+    return new RecordedReader()
+      .push(this.screen.recorded)
+      .flatMap(piece => (piece.type === 'mark' ? [piece.mark] : []));
+  }
+
+  get begin(): BeginMark {
+    const [first] = this.marks;
+    if (first?.type !== 'begin') throw new Error('it does not begin');
+    return first;
+  }
+
+  /** The recorder proves all that has come. */
+  async prove(bytes: Bytes = this.screen.recorded): Promise<void> {
+    const { sid, linkId, nonce } = this.begin;
+    const digest = new Uint8Array(createHash('sha256').update(bytes).digest());
+    const receipt = { sid, linkId, nonce, digest, offset: bytes.length, time: this.at.clock.now() };
+    this.#stream.send(writeRecording({ type: 'receipt', ...this.at.receipt(receipt) }));
+    await turns(20);
+  }
+
+  async lost(nonce: Bytes): Promise<void> {
+    this.#stream.send(writeRecording({ type: 'lost', nonce }));
+    await turns(20);
+  }
+
+  get state(): string {
+    return this.news.at(-1)?.state ?? 'none';
+  }
+}
+
+function grantOf(console: TestConsole, request: Bytes): number {
+  const started = console.consentHeard.find(
+    message => message.type === 'started' && message.request.every((byte, index) => byte === request[index]),
+  );
+  return started?.type === 'started' ? started.grantNumber : 0;
+}
+
+test('H-03 forced: one picture, then neither picture nor input before its receipt, and both with it', async t => {
+  const open = await Recorded.open();
+  t.true(open.screen.rfb.length > 320 * 200 * 4, 'the first picture');
+  t.is(open.state, 'waiting');
+  const number = grantOf(open.console, await open.console.ask(CONTROL));
+  const hands = new OwnHands(open.console);
+  await open.at.pass(600);
+  t.is(hands.states.at(-1), 'unrecorded');
+  hands.key(number, 97);
+  t.is(await open.picture(2), 0);
+  t.false(open.desktop.hands.done.includes('key 97'));
+  await open.prove();
+  t.is(open.state, 'proved');
+  t.is(hands.states.at(-1), 'on');
+  t.is(open.at.view.state.recording, 'on');
+  hands.key(number, 98);
+  hands.pointer(number, 10, 20);
+  t.true((await open.picture(3)) > 320 * 200 * 4);
+  t.true(open.desktop.hands.done.includes('key 98'));
+  await open.at.pass(1100);
+  const told = open.marks.filter(({ type }) => type === 'pointer' || type === 'beat');
+  t.true(told.some(mark => mark.type === 'pointer' && mark.x === 10 && mark.y === 20));
+  t.is(
+    told.reduce((sum, mark) => sum + (mark.type === 'beat' ? mark.keys : 0), 0),
+    1,
+    'a key is counted, and not told',
+  );
+});
+
+test('H-03 attack doctored-console: who brings nothing to the recorder gets one picture, and both people are told', async t => {
+  const open = await Recorded.open();
+  await open.at.pass(5000);
+  t.is(await open.picture(2), 0);
+  t.is(open.state, 'unproved');
+  t.is(open.at.view.state.recording, 'held');
+  await open.prove();
+  t.is(open.state, 'proved');
+  await open.picture(3);
+  t.true(
+    open.marks.some(mark => mark.type === 'state' && mark.state === 'unrecorded'),
+    'the gap is marked',
+  );
+});
+
+test('H-03 attack: receipts for something else, of nobody and of another session open nothing', async t => {
+  const open = await Recorded.open();
+  await open.prove(open.screen.recorded.slice().fill(1, 300, 301));
+  await open.prove(open.screen.recorded.subarray(0, 100));
+  t.is(open.state, 'waiting');
+  t.true(open.at.session.refused.of('recording') >= 2);
+  await open.prove();
+  t.is(open.state, 'proved');
+});
+
+test('H-05 what was proved is counter-signed on the own leg, with the digest of what the console got', async t => {
+  const open = await Recorded.open();
+  await open.prove();
+  open.screen.stream.reset(0);
+  await turns(20);
+  const message = open.at.leg.heard.findLast(one => one.type === 'attestation');
+  if (message?.type !== 'attestation') return t.fail('nothing was attested');
+  const { digest, offset, nonce } = parseAttestation(message.payload);
+  t.deepEqual(digest, new Uint8Array(createHash('sha256').update(open.screen.recorded.subarray(0, offset)).digest()));
+  t.deepEqual(nonce, open.begin.nonce);
+  const key = createPublicKey({ key: Buffer.from(open.at.appletKey), format: 'der', type: 'spki' });
+  const signed = signedMessage(ATTESTATION_DOMAIN, message.payload);
+  t.true(verify('sha256', signed, { key, dsaEncoding: 'ieee-p1363' }, message.signature));
+});
+
+test('H-03 attack open-look-reset-repeat: no other picture before the last is proved, or lost, which is twice at most', async t => {
+  const open = await Recorded.open();
+  for (let look = 0; look < 3; look++) {
+    const { nonce } = open.begin;
+    open.screen.stream.reset(0);
+    await turns(20);
+    await open.again();
+    t.is(open.state, look < 2 ? 'debt' : 'lost');
+    t.is(open.screen.rfb.length, 0);
+    await open.lost(nonce);
+    if (look === 2) break;
+    t.true(open.screen.rfb.length > 0, 'it goes on');
+    t.true(open.marks.some(({ type }) => type === 'loss'));
+    open.screen.send(OPENING);
+    await open.picture(look + 2);
+  }
+  t.is(open.screen.rfb.length, 0);
+});
+
+test('H-03 where it is not forced a picture is recorded when the technician asks for it, and waits for nothing', async t => {
+  const open = await Recorded.open({ forcedRecording: false });
+  t.true((await open.picture(2)) > 0);
+  await open.at.pass(6000);
+  t.true((await open.picture(3)) > 0);
+  t.is(open.at.view.state.recording, 'on');
+  const plain = await Recorded.open({ forcedRecording: false, recorded: false });
+  t.true((await plain.picture(2)) > 0);
+  t.throws(() => plain.marks, { code: 'protocol.malformed' }, 'there are none');
+  t.is(plain.at.view.state.recording, 'none');
+});
+
+test('H-03 when recording becomes forced a picture that is not held to it ends, and comes again recorded', async t => {
+  const open = await Recorded.open({ forcedRecording: false, recorded: false });
+  open.at.leg.send({ type: 'narrowed', policy: canonicalBytes({ ...open.at.policy, forcedRecording: true }) });
+  await turns();
+  t.deepEqual(open.screen.ends, ['unrecorded']);
+  await open.again();
+  t.true(open.begin.forced);
+});
+
+test('H-02 the stream describes itself: begin, monitors, format between pictures, actions, chat, beats, end', async t => {
+  const open = await Recorded.open();
+  await open.prove();
+  open.at.session.chat('a word');
+  await open.at.pass(1100);
+  open.at.session.stop(open.at.view.state.running[0]?.id ?? '');
+  await turns(20);
+  const types = open.marks.map(({ type }) => type);
+  t.is(types[0], 'begin');
+  for (const type of ['monitors', 'format', 'beat', 'action']) t.true(types.includes(type as Mark['type']), type);
+  t.is(types.at(-1), 'end');
+  const times = open.marks.map(({ at }) => at);
+  t.deepEqual(
+    times,
+    times.toSorted((a, b) => a - b),
+  );
+  await open.prove();
+  t.is(open.state, 'idle');
+});

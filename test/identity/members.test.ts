@@ -1,0 +1,175 @@
+import test from 'ava';
+import { AuditLog } from '../../appliance/audit/audit.ts';
+import type { Actor } from '../../appliance/audit/entry.ts';
+import { parseConfig } from '../../appliance/config.ts';
+import { ApplianceError } from '../../appliance/errors.ts';
+import { Identity } from '../../appliance/identity/identity.ts';
+import { PasswordHasher } from '../../appliance/identity/password-hasher.ts';
+import { silentLog } from '../../appliance/log.ts';
+import { Metrics } from '../../appliance/metrics.ts';
+import { TestHeadSigner } from '../support/audit.ts';
+import { openTestStore } from '../support/store.ts';
+import { asMember, openTestIdentity, PASSWORD } from './open-identity.ts';
+
+const anyone: Actor = { kind: 'anyone', id: null, name: null, address: '192.0.2.66' };
+
+test('C-01 an admin gives a login id and a temporary password, which has to be changed', async t => {
+  const at = await openTestIdentity();
+  const { members } = at.identity;
+  const request = { loginId: 'Ann@Example.com', name: 'Ann', roles: ['technician'] as const };
+  const { member, temporaryPassword } = await members.create(at.asRoot, request);
+  t.is(member.loginId, 'ann@example.com');
+  t.true(member.mustChangePassword);
+  t.is(member.passwordChangedAt, null);
+  t.deepEqual(await members.findByLoginId('ANN@example.com'), member);
+  const { login } = await at.signIn('ann@example.com', temporaryPassword ?? '');
+  t.is(login.stage, 'change-password');
+  const given = await members.create(at.asRoot, { ...request, loginId: 'bob', password: PASSWORD });
+  t.true(given.member.mustChangePassword, 'the admin knows it');
+  t.is(given.temporaryPassword, null);
+  await at.close();
+});
+
+test('C-01 of two members of one login id made at once, one is made', async t => {
+  const at = await openTestIdentity();
+  const { members } = at.identity;
+  const make = (loginId: string) => members.create(at.asRoot, { loginId, name: 'Ann', roles: ['technician'] });
+  const results = await Promise.allSettled([make('ann@x.org'), make('ANN@x.org'), make(' ann@X.org')]);
+  t.is(results.filter(result => result.status === 'fulfilled').length, 1);
+  for (const result of results) {
+    if (result.status === 'rejected') t.is(result.reason.code, 'member.login-id-taken');
+  }
+  t.is(await members.count(), 2);
+  t.is((await at.events('member.created')).length, 2);
+  await at.close();
+});
+
+test('D-08 the last enabled master admin can be neither disabled nor demoted, not even by two at once', async t => {
+  const at = await openTestIdentity();
+  const { members } = at.identity;
+  const codeOf = (promise: Promise<unknown>) =>
+    promise.then(
+      () => 'done',
+      error => (error instanceof ApplianceError ? error.code : 'thrown'),
+    );
+  t.is(await codeOf(members.disable(at.asRoot, at.root.id)), 'identity.last-master-admin');
+  const demote = { name: 'root', roles: ['admin'] as const };
+  t.is(await codeOf(members.update(at.asRoot, at.root.id, demote)), 'identity.last-master-admin');
+  t.deepEqual((await members.get(at.root.id)).roles, ['master-admin']);
+  const second = await at.member('second', ['master-admin', 'technician']);
+  const both = await Promise.all([
+    codeOf(members.disable(at.asRoot, second.id)),
+    codeOf(members.disable(asMember(second), at.root.id)),
+  ]);
+  t.is(both.filter(code => code === 'done').length, 1);
+  const enabled = (await members.list()).filter(({ state }) => state === 'enabled');
+  t.is(enabled.length, 1);
+  t.deepEqual(await at.events('member.disabled'), ['member.disabled']);
+  await at.close();
+});
+
+test('D-08 nobody raises himself or others beyond what he may, whatever page he uses', async t => {
+  const at = await openTestIdentity();
+  const { members, passwords } = at.identity;
+  const admin = await at.member('admin', ['admin']);
+  const ann = await at.member('ann');
+  const auditor = await at.member('auditor', ['auditor']);
+  const disabled = await at.member('disabled', ['master-admin']);
+  await members.disable(at.asRoot, disabled.id);
+  const customer: Actor = { kind: 'customer', id: at.root.id, name: null, address: null };
+  const policy = await passwords.policy();
+  const tries: [string, () => Promise<unknown>][] = [
+    ['raise himself', () => members.update(asMember(admin), admin.id, { name: 'x', roles: ['master-admin'] })],
+    ['raise another', () => members.update(asMember(admin), ann.id, { name: 'x', roles: ['technician', 'admin'] })],
+    ['take over', () => members.resetPassword(asMember(admin), at.root.id)],
+    ['lower', () => members.update(asMember(admin), at.root.id, { name: 'x', roles: ['technician'] })],
+    ['make one', () => members.create(asMember(admin), { loginId: 'y', name: 'y', roles: ['admin'] })],
+    ['weaken two-step', () => members.resetTwoStep(asMember(admin), at.root.id)],
+    ['force two-step', () => members.requireTwoStep(asMember(admin), ann.id, true)],
+    ['set the policy', () => passwords.setPolicy(asMember(admin), policy)],
+    ['as technician', () => members.disable(asMember(ann), auditor.id)],
+    ['as auditor', () => members.unlock(asMember(auditor), ann.id)],
+    ['as one disabled', () => members.disable(asMember(disabled), ann.id)],
+    ['as customer', () => members.disable(customer, ann.id)],
+    ['as nobody', () => members.forceChange(anyone, ann.id)],
+    ['first setup again', () => members.create(anyone, { loginId: 'z', name: 'z', roles: ['master-admin'] })],
+  ];
+  const before = await members.list();
+  const entries = (await at.entries()).length;
+  for (const [title, act] of tries) {
+    const error = await t.throwsAsync(act(), { instanceOf: ApplianceError }, title);
+    t.is(error.code, 'identity.not-allowed', title);
+  }
+  t.deepEqual(await members.list(), before);
+  t.is((await at.entries()).length, entries);
+  await members.update(asMember(admin), ann.id, { name: 'Ann', roles: ['technician', 'auditor'] });
+  t.deepEqual((await members.get(ann.id)).roles, ['technician', 'auditor']);
+  await at.close();
+});
+
+test('D-08 first setup makes one master admin, and only one, however many try at once', async t => {
+  const at = await openTestIdentity();
+  await at.store.core.transaction(tx => tx.run('DELETE FROM member'));
+  const { members } = at.identity;
+  const setUp = (loginId: string, roles: readonly ('master-admin' | 'admin')[] = ['master-admin']) =>
+    members.create(anyone, { loginId, name: 'First', roles, password: PASSWORD });
+  await t.throwsAsync(setUp('lesser', ['admin']), { instanceOf: ApplianceError });
+  const results = await Promise.allSettled(['a', 'b', 'c'].map(loginId => setUp(loginId)));
+  t.is(results.filter(result => result.status === 'fulfilled').length, 1);
+  const [only] = await members.list();
+  t.is(only?.mustChangePassword, false);
+  t.is(await members.count(), 1);
+  await at.close();
+});
+
+test('G-02 every act on a member is in the log with who, whom and what it was before', async t => {
+  const at = await openTestIdentity();
+  const { members } = at.identity;
+  const { id } = await at.member('ann');
+  await members.update(at.asRoot, id, { name: 'Ann Other', roles: ['technician', 'auditor'] });
+  await members.disable(at.asRoot, id);
+  await members.disable(at.asRoot, id); // nothing changes, nothing is logged
+  await members.enable(at.asRoot, id);
+  await members.unlock(at.asRoot, id);
+  await members.forceChange(at.asRoot, id);
+  await members.resetPassword(at.asRoot, id);
+  await members.requireTwoStep(at.asRoot, id, true);
+  await members.resetTwoStep(at.asRoot, id);
+  const entries = (await at.entries()).filter(entry => entry.subject === id && entry.actor.id === at.root.id);
+  t.deepEqual(
+    entries.map(entry => entry.event),
+    [
+      'member.renamed',
+      'member.roles-changed',
+      'member.disabled',
+      'member.enabled',
+      'member.unlocked',
+      'member.password-change-forced',
+      'member.password-reset',
+      'two-step.required',
+      'two-step.reset',
+    ],
+  );
+  t.deepEqual(entries[0]?.detail, { before: 'ann name', after: 'Ann Other' });
+  t.deepEqual(entries[1]?.detail, { before: 'technician', after: 'technician auditor' });
+  t.is(entries[1]?.actor.address, '192.0.2.1');
+  const missing = await t.throwsAsync(members.enable(at.asRoot, 'A'.repeat(22)), { instanceOf: ApplianceError });
+  t.is(missing.code, 'member.missing');
+  await at.close();
+});
+
+test('G-02 what can’t be logged is not done', async t => {
+  const at = await openTestStore();
+  const metrics = new Metrics();
+  const { audit: heads, login: config } = parseConfig('version: 1');
+  // A log that was never begun refuses every entry.
+  const audit = new AuditLog({ ...at, signer: new TestHeadSigner(), log: silentLog, config: heads });
+  const hasher = new PasswordHasher(metrics, 4);
+  const identity = new Identity({ ...at, audit, log: silentLog, metrics, config, hasher });
+  const request = { loginId: 'ann', name: 'Ann', roles: ['master-admin'] as const };
+  const error = await t.throwsAsync(identity.members.create(anyone, request), { instanceOf: ApplianceError });
+  t.is(error.kind, 'defect');
+  t.is(await identity.members.count(), 0);
+  await identity.close();
+  await at.close();
+});

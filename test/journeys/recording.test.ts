@@ -1,0 +1,94 @@
+// A session that must be recorded, with nothing in anybody's place: signed program, real display, console in Chromium, and the
+// recorder, which is killed in its middle.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import type { Page } from 'playwright-core';
+import { fromBase64Url, toBase64Url } from '../../appliance/guid.ts';
+import { parseAttestation, parseRecordingReceipt } from '../../appliance/protocol/recording-receipt.ts';
+import { BuiltApplets } from '../applet/built-applet.ts';
+import { Editor } from '../applet/editor.ts';
+import { Technician } from '../console/people.ts';
+import { differing } from '../console/xwd.ts';
+import { lastPictureOf } from '../recording/last-picture.ts';
+import { type Appliance, startAppliance } from '../support/appliance.ts';
+import { compareCodes, download, startApplet } from './customer-steps.ts';
+import { asksToControl, asksToSee, isExact, openDesktop, place, press, quiet, types } from './desktop-steps.ts';
+
+/** Recorder and applet have signed the same bytes, to the end. */
+function isProved(t: ExecutionContext, manifestFile: string): void {
+  const { payload } = JSON.parse(readFileSync(manifestFile, 'utf8'));
+  const manifest = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'));
+  t.like(manifest, { type: 'recording', forced: true, isWhole: true, unattested: 0 });
+  const proved = parseRecordingReceipt(fromBase64Url(manifest.receipt.payload));
+  const attested = parseAttestation(fromBase64Url(manifest.attestation.payload));
+  t.deepEqual([proved.offset, proved.digest], [attested.offset, attested.digest], 'the film is what the applet sent');
+  t.is(manifest.nonce, toBase64Url(proved.nonce));
+}
+
+/** The recorder is killed: nothing is shown, the chat goes on, and all goes on by itself when it is back. */
+async function loses(t: ExecutionContext, appliance: Appliance, technician: Technician, window: Page): Promise<void> {
+  const { page } = technician;
+  await appliance.processes.recorder.kill('SIGKILL');
+  await types(page, ' and this may be lost');
+  await page.locator('.stage').getByText('Must be recorded').waitFor();
+  await technician.look(t, 'recording-held');
+  await window.getByText('it must be recorded, and that can’t be done just now').waitFor();
+  await technician.write('The recorder is away.');
+  await window.getByText('The recorder is away.').waitFor();
+  await appliance.processes.recorder.start();
+  await page.getByTestId('recording').getByText('Recording', { exact: true }).waitFor();
+  await page.locator('.stage').getByText('Must be recorded').waitFor({ state: 'detached' });
+  await press(page, 900, 500);
+  await types(page, ' goes on');
+  await page.keyboard.press('Control+s');
+}
+
+test.serial(
+  'H-03 H-05 G-01 a session that must be recorded: film, proof, and no picture while the recorder is away',
+  async t => {
+    t.timeout(280_000);
+    await using appliance = await startAppliance({
+      ...{ accounts: true, gateways: 2, recorder: true, rootPolicy: { forcedRecording: true } },
+    });
+    using _built = await BuiltApplets.buildFor(appliance);
+    await using desktop = await openDesktop();
+    await using technician = await Technician.open(appliance, appliance.accounts?.technician);
+    const { page } = technician;
+    const program = await download(appliance, desktop, await technician.makeSession('Ada Lovelace'));
+    const { window } = await startApplet(desktop, program);
+    await compareCodes(t, technician, window, await technician.pickUp('Ada Lovelace'));
+    await asksToSee(technician, window);
+    await page.getByTestId('recording').getByText('Recording', { exact: true }).waitFor();
+    await window.getByText('What is shown of your screen is being recorded.').waitFor();
+    const editor = await Editor.open(desktop, 'notes.txt');
+    await place(desktop, [0, 0, 1920, 1080]);
+    await asksToControl(technician, window);
+    await place(desktop, [0, 0, 1920, 1080]);
+    await press(page, 900, 500);
+    await page.getByTestId('keys-go').getByText('Keys go to').waitFor();
+    await types(page, 'recorded');
+    await isExact(t, page, desktop);
+
+    await loses(t, appliance, technician, window);
+    t.regex(await editor.saved(), /^recorded.* goes on$/s);
+    await isExact(t, page, desktop);
+    await technician.look(t, 'recording');
+    const last = await quiet(desktop, page);
+
+    await page.getByRole('button', { name: 'Stop viewing' }).click();
+    await window.getByText('Your screen is being watched').waitFor({ state: 'detached' });
+    await appliance.processes.recorder.told('recording.finished');
+    const finished = join(appliance.dataFolder, 'recordings', 'finished');
+    const files = readdirSync(finished, { recursive: true, encoding: 'utf8' }).map(name => join(finished, name));
+    const film = files.find(name => name.endsWith('.rcrec')) ?? '';
+    const { picture, marks, clicks } = await lastPictureOf(film);
+    t.is(differing(picture, last), 0, 'the last picture of the film is the desktop, in every pixel');
+    const told = new Set<string>(marks.map(({ type }) => type));
+    for (const type of ['begin', 'action', 'chat', 'end']) t.true(told.has(type), [...told].join(' '));
+    t.true(clicks > 0, 'clicks are in it');
+
+    isProved(t, files.find(name => name.endsWith('.manifest.json')) ?? '');
+    t.deepEqual(technician.complaints, []);
+  },
+);

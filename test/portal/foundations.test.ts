@@ -1,0 +1,103 @@
+import { join } from 'node:path';
+import test from 'ava';
+import { type Appliance, startAppliance } from '../support/appliance.ts';
+import { own, post, signInAs } from './ask-as.ts';
+import { askSocket } from './ask-socket.ts';
+
+const SIGN_IN_BYTES = 20 * 1024;
+let appliance: Appliance;
+test.before(async () => {
+  appliance = await startAppliance({ accounts: true });
+});
+test.after.always(() => appliance?.close());
+
+for (const path of ['/', '/sign-in', '/help', '/nothing-here', '/ca.crt']) {
+  test(`C-08 ${path} carries the headers that keep a page to itself`, async t => {
+    const { headers } = await appliance.fetch(path);
+    const policy = String(headers['content-security-policy']);
+    t.regex(policy, /^default-src 'none'; script-src 'self'; style-src 'self'; /);
+    t.regex(policy, /require-trusted-types-for 'script'; trusted-types 'none'$/);
+    t.false(policy.includes('unsafe'));
+    t.regex(String(headers['strict-transport-security']), /max-age=\d{8}/);
+    t.is(headers['x-content-type-options'], 'nosniff');
+    t.is(headers['cross-origin-opener-policy'], 'same-origin');
+    t.is(headers['cross-origin-resource-policy'], 'same-origin');
+    t.is(headers['cache-control'], 'no-store');
+  });
+}
+
+test('C-08 the login cookie is Secure, HttpOnly, SameSite, of this host alone, and new at each sign-in', async t => {
+  const { loginId = '', password = '' } = appliance.accounts?.auditor ?? {};
+  const answers = [];
+  for (let times = 0; times < 2; times += 1) answers.push(await post(appliance, '/sign-in', { loginId, password }));
+  const [one, two] = answers.map(answer => answer.headers['set-cookie']?.[0] ?? '');
+  t.regex(one ?? '', /^__Host-login=[A-Za-z0-9_-]{43}; Path=\/; Secure; HttpOnly; SameSite=Lax$/);
+  t.not(one, two);
+});
+
+test('C-08 signing out ends the login on the server', async t => {
+  const cookie = await signInAs(appliance, appliance.accounts?.technician);
+  t.is((await appliance.fetch('/account', { headers: { cookie } })).status, 200);
+  t.is((await post(appliance, '/sign-out', {}, { ...own(appliance), cookie })).status, 303);
+  t.is((await appliance.fetch('/account', { headers: { cookie } })).status, 302);
+});
+
+test('A-08 the sign-in page with style and scripts is at most 20 KB on the wire', async t => {
+  const headers = { 'accept-encoding': 'br' };
+  const page = await appliance.fetch('/sign-in', { headers });
+  const plain = (await appliance.fetch('/sign-in')).text();
+  const parts = [...new Set([...plain.matchAll(/(?:href|src)="(\/assets\/[^"]+)"/g)].map(match => match[1] ?? ''))];
+  t.true(parts.length >= 4);
+  let bytes = page.body.length;
+  for (const part of parts) {
+    const answer = await appliance.fetch(part, { headers });
+    t.is(answer.status, 200, part);
+    t.is(answer.headers['content-encoding'], 'br');
+    t.is(answer.headers['cache-control'], 'public, max-age=31536000, immutable');
+    bytes += answer.body.length;
+  }
+  t.log(`${bytes} bytes`);
+  t.true(bytes <= SIGN_IN_BYTES, `${bytes} bytes`);
+});
+
+test('G-02 the list of error codes is that of the code', async t => {
+  const page = (await appliance.fetch('/help/errors')).text();
+  for (const code of ['login.refused', 'portal.foreign-origin', 'identity.last-master-admin', 'setup.code-wrong']) {
+    t.true(page.includes(`<code>${code}</code>`), code);
+  }
+});
+
+test('A-06 an error page names code and request, and nothing of the machine', async t => {
+  const answer = await appliance.fetch('/nothing-here');
+  t.is(answer.status, 404);
+  t.regex(answer.text(), /portal\.not-found/);
+  t.true(answer.text().includes(String(answer.headers['x-request-id'])));
+  t.false(/node_modules|at \w+ \(/.test(answer.text()));
+});
+
+test('C-02 the meter gives the verdict the server acts on', async t => {
+  const cookie = await signInAs(appliance, appliance.accounts?.admin);
+  const assess = async (password: string) => {
+    const headers = { 'content-type': 'application/json', ...own(appliance), cookie };
+    const body = JSON.stringify({ password, words: [] });
+    return (await appliance.fetch('/account/password/assess', { method: 'POST', body, headers })).json();
+  };
+  t.like(await assess('password1234'), { acceptable: false });
+  t.like(await assess('walnut-trumpet-sleigh-77'), { acceptable: true });
+});
+
+test('A-06 the internal socket answers on health, and serves no page', async t => {
+  const socket = join(appliance.dataFolder, 'run', 'portal-internal.sock');
+  const health = await askSocket(socket, 'GET', '/internal/health');
+  t.deepEqual([health.status, health.body], [200, '{"ok":true}']);
+  for (const path of ['/', '/sign-in', '/internal/health/']) t.is((await askSocket(socket, 'GET', path)).status, 404);
+  t.is((await appliance.fetch('/internal/health')).status, 404);
+});
+
+test('A-06 a request that did not come through the gateway is not served', async t => {
+  const socket = join(appliance.dataFolder, 'run', 'portal.sock');
+  for (const peer of ['', 'localhost', '1.2.3.4, 5.6.7.8']) {
+    const answer = await askSocket(socket, 'GET', '/sign-in', undefined, { 'x-appliance-peer': peer });
+    t.is(answer.code, 'portal.no-peer');
+  }
+});

@@ -1,0 +1,197 @@
+// Support on a real store, log and identity, with the portal's internal socket; only the signer's process is missing.
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import type { ConsentReceipt } from '../../appliance/customer-core/objects.ts';
+import { type SessionId, toBase64Url } from '../../appliance/guid.ts';
+import { actorOf } from '../../appliance/identity/login-book.ts';
+import { silentLog } from '../../appliance/log.ts';
+import { Metrics } from '../../appliance/metrics.ts';
+import { AppletLegs } from '../../appliance/portal/applet-legs.ts';
+import { exportWholeLog } from '../../appliance/portal/audit-desk.ts';
+import { Internal } from '../../appliance/portal/internal.ts';
+import { Keeping } from '../../appliance/portal/keeping.ts';
+import { makeAssets, Portal, type PortalParts } from '../../appliance/portal/portal.ts';
+import { sessionDescriber } from '../../appliance/portal/session-details.ts';
+import { SocketListener } from '../../appliance/portal/socket-listener.ts';
+import { Support } from '../../appliance/portal/support.ts';
+import type { ManifestSigner } from '../../appliance/sessions/recordings.ts';
+import type { SessionSigner } from '../../appliance/sessions/rights.ts';
+import { gatewayToken } from '../../appliance/sessions/session-secrets.ts';
+import { openTestIdentity, type TestIdentity } from '../identity/open-identity.ts';
+import { newSigner, TestApplet } from '../sessions/open-sessions.ts';
+import { TempFolder } from '../support/temp-folder.ts';
+import { TestConsole } from './test-console.ts';
+import { TestLeg } from './test-leg.ts';
+
+export type TestSupport = Awaited<ReturnType<typeof openTestSupport>>;
+export const CUSTOMER_ADDRESS = '198.51.100.7';
+
+interface Parts {
+  support: Support;
+  legs: AppletLegs;
+}
+
+export async function openTestSupport() {
+  const at = await openTestIdentity();
+  const folder = new TempFolder();
+  const socketPath = join(folder.path, 'portal-internal.sock');
+  const { signer, publicKey } = newSigner(at.clock);
+  const parts = await openParts(at, signer);
+  const listener = await listen(at, parts, socketPath);
+  const dial = (options?: Parameters<typeof TestLeg.dial>[1]) => TestLeg.dial(socketPath, options);
+  const people = peopleOf(at, parts, dial);
+  const close = async () => {
+    await parts.legs.close();
+    await listener.close();
+    await parts.support.close();
+    await at.close();
+    folder[Symbol.dispose]();
+  };
+  /** The portal ends and starts again on the same store. */
+  const restart = async () => {
+    await parts.legs.close();
+    await parts.support.close();
+    Object.assign(parts, await openParts(at, signer));
+  };
+  return { ...at, ...people, parts, signer, signerKey: publicKey, socketPath, dial, restart, close };
+}
+
+export async function openParts(at: TestIdentity, signer: SessionSigner & ManifestSigner): Promise<Parts> {
+  const config = { pinDigits: 9, pinMinutes: 20, consentSilenceSeconds: 60 };
+  const shared = { ...at, log: silentLog, metrics: new Metrics() };
+  const support = new Support({ ...shared, signer, config, pinKey: randomBytes(32) });
+  const legs = new AppletLegs({ ...shared, support, welcome: { organisation: 'Kestrel Works', silenceMs: 60_000 } });
+  support.start();
+  await legs.start();
+  return { support, legs };
+}
+
+async function listen(at: TestIdentity, parts: Parts, socketPath: string): Promise<SocketListener> {
+  const none = () => Promise.reject(new Error('not in this test'));
+  const internal = new Internal({
+    ...at,
+    log: silentLog,
+    backups: { list: none, make: none },
+    gatewayList: { current: none },
+    support: () => ({
+      legTokens: parts.support.legTokens,
+      upgradeAppletLeg: (request, socket, head) => parts.legs.upgrade(request, socket, head),
+    }),
+    metrics: () => '',
+  });
+  const listener = new SocketListener(socketPath, internal);
+  await listener.listen();
+  return listener;
+}
+
+function peopleOf(at: TestIdentity, parts: Parts, dial: () => Promise<TestLeg>) {
+  let names = 0;
+  const technician = async () => {
+    const member = await at.member(`technician-${++names}@example.com`);
+    const { token, login } = await at.signIn(member.loginId);
+    return { ...actorOf(member, '192.0.2.10'), id: member.id, name: member.name, token, login };
+  };
+  const made = async () => {
+    const owner = await technician();
+    const groupId = await parts.support.groups.groupOf(owner.id);
+    const { id } = await parts.support.sessions.create(owner, { groupId, customerName: 'Carl' });
+    return { owner, id };
+  };
+  /** Made, downloaded and claimed on a leg of its own. */
+  const waiting = async () => {
+    const { owner, id } = await made();
+    const { code } = await parts.support.entries.makeLink(id, owner);
+    const { guid } = await parts.support.entries.drawGuid(code, CUSTOMER_ADDRESS);
+    const [token, applet, leg] = [gatewayToken(guid), new TestApplet(), await dial()];
+    await leg.claim(token, applet);
+    await leg.until('state');
+    return { owner, id, token, applet, leg };
+  };
+  return { technician, made, waiting };
+}
+
+export const bytes = (length: number) => Uint8Array.from(randomBytes(length));
+
+/** A waiting session that was picked up; its console has a credential, and there is a link. */
+export async function linked(at: TestSupport) {
+  const waiting = await at.waiting();
+  const { owner, id, leg, applet } = waiting;
+  const { support } = at.parts;
+  const session = await support.sessions.pickUp(id, owner);
+  const { state } = await leg.next('state');
+  if (state !== 'active') throw new Error(`the session is ${state}`);
+  const console = { role: 'console', spk: toBase64Url(bytes(32)), nonce: toBase64Url(bytes(16)) } as const;
+  await support.rights.credential(session, { ...console, features: [], login: owner.login.id });
+  const [linkId, handshake] = [bytes(16), bytes(32)];
+  leg.say({ type: 'link-started', linkId, handshake });
+  await leg.settled();
+  const now = at.clock.now();
+  const receipt = (over: Partial<ConsentReceipt> = {}) =>
+    applet.receipt({ sid: id, sub: owner.id, linkId, handshake, askedAt: now, answeredAt: now, ...over });
+  return { ...waiting, linkId, handshake, receipt };
+}
+
+/** Once the portal has noticed that the session has no leg any more. */
+export async function legsGone(at: TestSupport, id: SessionId): Promise<void> {
+  while (at.parts.legs.gatewaysOf(id).length > 0) await new Promise(resolve => setImmediate(resolve));
+}
+
+function newKeeping(
+  at: Pick<TestIdentity, 'identity' | 'audit' | 'store' | 'folder' | 'clock'>,
+  support: Support,
+): Keeping {
+  const describe = sessionDescriber(support, at.audit);
+  const recordingFolder = join(at.folder, 'recordings');
+  return new Keeping({ ...at, describe, recordingFolder, helper: null, log: silentLog, metrics: new Metrics() });
+}
+
+/** Bundling takes seconds: once for all tests of a file. */
+let assets: ReturnType<typeof makeAssets> | undefined;
+
+/** The portal's pages and API on top of it. */
+export async function openTestPortal(
+  at: Pick<TestIdentity, 'identity' | 'audit' | 'store' | 'folder' | 'clock'>,
+  parts: Parts,
+  over: Partial<PortalParts> & Pick<PortalParts, 'programs'>,
+): Promise<Portal> {
+  assets ??= makeAssets();
+  return new Portal({
+    ...parts,
+    identity: at.identity,
+    sessionKey: async () => ({ kid: 'test-session-key', spki: 'AAAA' }),
+    gateways: () => [{ id: 'gateway-1', host: 'support.example.com', port: 8443 }],
+    assets: await assets,
+    demo: undefined,
+    keeping: newKeeping(at, parts.support),
+    backups: { list: async () => [], start: async () => undefined, isRunning: () => false, lastFault: () => null },
+    searchAudit: query => at.audit.search(query),
+    exportAudit: actor => exportWholeLog(at, actor),
+    organisation: { name: 'Kestrel Works', timeZone: 'Europe/London' },
+    publicFolder: at.folder,
+    clock: at.clock,
+    log: silentLog,
+    metrics: new Metrics(),
+    ...over,
+  });
+}
+
+/** Support, and the portal on a socket of its own: what a console meets. */
+export async function openTestDesk() {
+  const at = await openTestSupport();
+  const programs = { offers: async () => [], open: () => Promise.reject(new Error('not in this test')) };
+  const gateways = () => [
+    { id: 'gateway-1', host: 'support.example.com', port: 8443 },
+    { id: 'gateway-2', host: 'support.example.com', port: 8444 },
+  ];
+  const portal = await openTestPortal(at, at.parts, { programs, gateways });
+  const socketPath = join(at.folder, 'portal.sock');
+  const listener = new SocketListener(socketPath, portal);
+  await listener.listen();
+  const close = async () => {
+    await portal.close();
+    await listener.close();
+    await at.close();
+  };
+  const consoleOf = ({ token }: { token: string }) => new TestConsole(socketPath, token);
+  return { ...at, socketPath, consoleOf, close };
+}

@@ -1,0 +1,147 @@
+// Recordings as the portal knows them: tokens for the recorder, what is live, what the applet has signed, manifests.
+import { verify } from 'node:crypto';
+import test from 'ava';
+import { applianceActor } from '../../appliance/audit/entry.ts';
+import { type SessionId, toBase64Url } from '../../appliance/guid.ts';
+import { recordingActs } from '../../appliance/portal/recordings.ts';
+import type { FinishedRecording } from '../../appliance/protocol/recorder-portal.ts';
+import { ATTESTATION_DOMAIN, writeAttestation } from '../../appliance/protocol/recording-receipt.ts';
+import { RECORDING_TOKEN_MS } from '../../appliance/sessions/recordings.ts';
+import { sha256 } from '../../appliance/sessions/session-secrets.ts';
+import { bytes, linked, openTestDesk, openTestSupport, type TestSupport } from './open-support.ts';
+
+const EDITOR = { actor: applianceActor, roles: ['master-admin'] } as const;
+const digestOf = (token: string) => toBase64Url(sha256(Buffer.from(token, 'base64url')));
+
+function recordingOf(sid: SessionId, over: Partial<FinishedRecording> = {}): FinishedRecording {
+  return {
+    ...{ sid, linkId: toBase64Url(bytes(16)), nonce: toBase64Url(bytes(16)), sub: 'tina', technician: 'Tina' },
+    ...{ forced: true, startedAt: 1000, durationMs: 5000, name: '2026/06/01/080000-a', bytes: 900, isWhole: true },
+    ...{ sha256: toBase64Url(bytes(32)), offset: 700, receipt: { payload: 'AAAA', signature: 'BBBB' } },
+    ...over,
+  };
+}
+
+async function events(at: TestSupport, sessionId: SessionId): Promise<string[]> {
+  const found = await at.audit.search({ sessionId, limit: 100 });
+  return found
+    .map(({ entry }) => entry.event)
+    .filter(event => event.startsWith('recording.'))
+    .reverse();
+}
+
+test('H-03 a token brings one stream of the session it was given for, by its technician, within a minute', async t => {
+  const at = await openTestSupport();
+  t.teardown(() => at.close());
+  const { recordings } = at.parts.support;
+  const { id, owner } = await linked(at);
+  const token = recordings.issue(id, owner.id);
+  t.deepEqual(await recordings.use(digestOf(token)), { sid: id, sub: owner.id });
+  await t.throwsAsync(recordings.use(digestOf(token)), { code: 'recording.token-refused' }, 'a second time');
+  const late = recordings.issue(id, owner.id);
+  at.clock.advance(RECORDING_TOKEN_MS);
+  await t.throwsAsync(recordings.use(digestOf(late)), { code: 'recording.token-refused' }, 'too late');
+  const others = recordings.issue(id, (await at.technician()).id);
+  await t.throwsAsync(recordings.use(digestOf(others)), { code: 'recording.token-refused' }, 'not his session');
+  await t.throwsAsync(recordings.use(''), { code: 'recording.token-refused' });
+  for (let n = 0; n < 32; n++) recordings.issue(id, owner.id);
+  t.throws(() => recordings.issue(id, owner.id), { code: 'recording.too-many-tokens' });
+});
+
+test('D-01 H-03 a console gets one where recording is forced or its group may record, and else not', async t => {
+  const at = await openTestDesk();
+  t.teardown(() => at.close());
+  const tina = await at.technician();
+  const console = at.consoleOf(tina);
+  const { session } = await console.post<{ session: { id: string } }>('/sessions', {
+    customerName: 'Carl',
+    language: null,
+  });
+  const path = `/sessions/${session.id}/recording-token`;
+  t.is(await console.refused(path), 'permission.denied');
+  const root = (await at.parts.support.groups.pathOf(tina.id))[0]?.id ?? '';
+  await at.parts.support.groups.setPolicy(EDITOR, root, { forcedRecording: true });
+  t.regex((await console.post<{ token: string }>(path)).token, /^[A-Za-z0-9_-]{43}$/);
+  const other = at.consoleOf(await at.technician());
+  t.is(await other.refused(path), 'session.missing');
+});
+
+test('H-05 a finished recording gets one manifest, signed, with the receipt and the word of the applet, and its log entry', async t => {
+  const at = await openTestSupport();
+  t.teardown(() => at.close());
+  const acts = recordingActs(at.parts.support.recordings);
+  const { id, applet, leg } = await linked(at);
+  const recording = recordingOf(id);
+  const { nonce, linkId } = recording;
+  const ask = (path: string, body: unknown) => acts[`POST /internal/recording/${path}`]?.(body);
+  await ask('live', { sid: id, linkId, nonce, isLive: true });
+  await ask('live', { sid: id, linkId, nonce, isLive: true });
+  t.true(await at.parts.support.recordings.isLive(id));
+  const said = { sid: id, linkId: Buffer.from(linkId, 'base64url'), nonce: Buffer.from(nonce, 'base64url') };
+  for (const offset of [300, 600, 500]) {
+    const attestation = { ...said, digest: bytes(32), offset, at: at.clock.now() };
+    const payload = writeAttestation(attestation as Parameters<typeof writeAttestation>[0]);
+    leg.say({ type: 'attestation', payload, signature: applet.sign(ATTESTATION_DOMAIN, payload) });
+  }
+  await leg.settled();
+  t.is((await at.parts.support.recordings.attestationOf(nonce))?.bytes, 600, 'the furthest');
+  const manifest = (await ask('finished', recording)) as { payload: string; signature: string };
+  t.deepEqual(await ask('finished', recording), manifest, 'asked again, the same');
+  await t.throwsAsync(async () => ask('finished', { ...recording, sha256: toBase64Url(bytes(32)) }), {
+    code: 'recording.other',
+  });
+  const text = Buffer.from(manifest.payload, 'base64url').toString('utf8');
+  t.like(JSON.parse(text), {
+    ...{
+      v: 1,
+      type: 'recording',
+      sid: id,
+      nonce,
+      sha256: recording.sha256,
+      offset: 700,
+      unattested: 100,
+      isWhole: true,
+    },
+    ...{ receipt: { payload: 'AAAA', signature: 'BBBB' }, appletKey: applet.spki },
+  });
+  const signed = Buffer.concat([Buffer.from('appliance/manifest/v1\0'), Buffer.from(manifest.payload, 'base64url')]);
+  const key = { key: at.signerKey, dsaEncoding: 'ieee-p1363' } as const;
+  t.true(verify('sha256', signed, key, Buffer.from(manifest.signature, 'base64url')));
+  t.deepEqual(await events(at, id), [
+    ...['recording.started', 'recording.attested', 'recording.attested', 'recording.finished'],
+  ]);
+  const [row] = await at.parts.support.recordings.list(id);
+  t.like(row?.finished, { name: recording.name, durationMs: 5000, manifest });
+  t.false(await at.parts.support.recordings.isLive(id));
+});
+
+test('H-05 attack: an attestation of another session, or signed by another key, is nobody’s word', async t => {
+  const at = await openTestSupport();
+  t.teardown(() => at.close());
+  const { recordings } = at.parts.support;
+  const [one, other] = [await linked(at), await linked(at)];
+  const said = { linkId: bytes(16), nonce: bytes(16), digest: bytes(32), offset: 10, at: 5 };
+  const payload = writeAttestation({ ...said, sid: one.id });
+  const actor = { kind: 'customer', id: null, name: null, address: null } as const;
+  const by = (applet: typeof one.applet) => ({ payload, signature: applet.sign(ATTESTATION_DOMAIN, payload) });
+  await t.throwsAsync(recordings.attested(other.id, by(other.applet), actor), { code: 'recording.attestation' });
+  await t.throwsAsync(recordings.attested(one.id, by(other.applet), actor), { code: 'applet-signature.wrong' });
+  t.is(await recordings.attestationOf(toBase64Url(said.nonce)), undefined);
+  await recordings.attested(one.id, by(one.applet), actor);
+  t.is((await recordings.attestationOf(toBase64Url(said.nonce)))?.bytes, 10);
+});
+
+test('H-03 what the recorder says is read strictly', async t => {
+  const at = await openTestSupport();
+  t.teardown(() => at.close());
+  const acts = recordingActs(at.parts.support.recordings);
+  const { id } = await linked(at);
+  const recording = recordingOf(id);
+  for (const [path, body] of [
+    ['authorise', { digest: 'x' }],
+    ['live', { sid: id, linkId: 'x', nonce: recording.nonce, isLive: true }],
+    ['finished', { ...recording, offset: -1 }],
+    ['finished', { ...recording, more: 1 }],
+  ] as const)
+    await t.throwsAsync(async () => acts[`POST /internal/recording/${path}`]?.(body), { instanceOf: Error }, path);
+});

@@ -1,0 +1,267 @@
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { generateIdentity } from 'age-encryption';
+import test from 'ava';
+import { AuditLog } from '../../appliance/audit/audit.ts';
+import { applianceActor } from '../../appliance/audit/entry.ts';
+import { sessionIdFrom } from '../../appliance/guid.ts';
+import { silentLog } from '../../appliance/log.ts';
+import { Metrics } from '../../appliance/metrics.ts';
+import { Backups } from '../../appliance/store/backup.ts';
+import { restoreBackup } from '../../appliance/store/restore.ts';
+import { Store } from '../../appliance/store/store.ts';
+import { TestHeadSigner } from '../support/audit.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { MIGRATIONS } from '../support/store.ts';
+import { TempFolder } from '../support/temp-folder.ts';
+
+const DAY_MS = 86_400_000;
+
+/** A data folder with keys, a store with settings, entries and a session's key, and its backups. */
+async function openInstallation(keep = 3) {
+  const folder = new TempFolder();
+  const dataFolder = join(folder.path, 'data');
+  for (const name of ['keys', 'public', 'backups']) mkdirSync(join(dataFolder, name), { recursive: true, mode: 0o700 });
+  const keys = { store: randomBytes(32), keyEncryption: randomBytes(32) };
+  const identity = await generateIdentity();
+  writeFileSync(join(dataFolder, 'keys/store.key'), keys.store, { mode: 0o600 });
+  writeFileSync(join(dataFolder, 'keys/key-encryption.key'), keys.keyEncryption, { mode: 0o600 });
+  writeFileSync(join(dataFolder, 'keys/backup.key'), `# kept elsewhere too\n${identity}\n`, { mode: 0o600 });
+  writeFileSync(join(dataFolder, 'appliance.yaml'), 'version: 1\n');
+  const clock = new ManualClock();
+  const open = () => {
+    const options = { folder: join(dataFolder, 'store'), keys, migrations: MIGRATIONS, clock, log: silentLog };
+    return Store.open({ ...options, backups: join(dataFolder, 'backups'), metrics: new Metrics() });
+  };
+  const store = await open();
+  const config = { headEveryEntries: 10, headEverySeconds: 60 };
+  const audit = new AuditLog({ store, signer: new TestHeadSigner(), clock, log: silentLog, config });
+  await audit.start();
+  const backups = new Backups({ store, keys, dataFolder, identity, keep, clock, log: silentLog });
+  const act = (name: string) =>
+    store.core.transaction(async tx => {
+      await store.settings.set(tx, name, { name });
+      await audit.append(tx, { event: 'test.act', actor: applianceActor, subject: name });
+    });
+  const close = async () => {
+    await audit.close();
+    await store.close();
+  };
+  return { folder, dataFolder, clock, store, audit, backups, identity, keys, open, act, close };
+}
+
+async function tables(store: Store) {
+  await store.core.transaction(async () => undefined);
+  const all: Record<string, unknown> = {};
+  const files = [store.core, ...(await Promise.all(store.months().map(month => store.month(month))))];
+  for (const [at, file] of files.entries()) {
+    for (const { name } of await file.read.all("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")) {
+      all[`${at}/${name}`] = await file.read.all(`SELECT * FROM "${name}" ORDER BY 1`);
+    }
+  }
+  return all;
+}
+
+test('J-05 a backup is verified, and restored every table is as it was', async t => {
+  const at = await openInstallation();
+  for (let n = 0; n < 50; n++) await at.act(`setting-${n}`);
+  await at.audit.move();
+  const before = await tables(at.store);
+  const info = await at.backups.make();
+  t.true(info.verifiedAt >= info.at && info.files > 3);
+  t.deepEqual(
+    (await at.backups.list()).map(backup => backup.name),
+    [info.name],
+  );
+  await at.act('after the backup');
+  await at.close();
+  const from = join(at.dataFolder, 'backups', info.name);
+  const restored = await restoreBackup({
+    backup: from,
+    dataFolder: at.dataFolder,
+    identity: at.identity,
+    now: at.clock.now(),
+  });
+  t.true(existsSync(restored.previous ?? ''));
+  const store = await at.open();
+  t.deepEqual(await tables(store), before);
+  await store.close();
+  at.folder[Symbol.dispose]();
+});
+
+test('J-05 G-05 an archived month is in the backup, and archived after the restore', async t => {
+  const at = await openInstallation();
+  await at.act('of June');
+  await at.audit.move();
+  at.clock.skip(31 * DAY_MS);
+  await at.act('of July');
+  await at.audit.move();
+  await at.store.archive('202606');
+  const info = await at.backups.make();
+  await at.close();
+  const from = join(at.dataFolder, 'backups', info.name);
+  await restoreBackup({ backup: from, dataFolder: at.dataFolder, identity: at.identity, now: at.clock.now() });
+  const store = await at.open();
+  t.deepEqual([store.archivedMonths(), store.months()], [['202606'], ['202607']]);
+  await t.throwsAsync(store.month('202606'), { code: 'store.archived' }, 'no empty month in its place');
+  const archive = store.openArchive('202606');
+  t.is((await archive.read.get('SELECT subject FROM audit_entry'))?.subject, 'of June');
+  await archive.close();
+  await store.close();
+  at.folder[Symbol.dispose]();
+});
+
+test('J-05 a restore to a bare machine needs the backup key, the day keys and nothing else', async t => {
+  const at = await openInstallation();
+  const id = sessionIdFrom(randomBytes(16));
+  await at.store.sessionKeys.create(id);
+  const sealed = await at.store.sessionKeys.seal(id, 'x', Buffer.from('text'));
+  const info = await at.backups.make();
+  await at.close();
+  const other = join(at.folder.path, 'bare');
+  const backup = join(at.dataFolder, 'backups', info.name);
+  const options = { backup, dataFolder: other, now: 1, dayKeys: join(at.dataFolder, 'day-keys') };
+  await t.throwsAsync(restoreBackup({ ...options, identity: await generateIdentity() }), { code: 'backup.damaged' });
+  t.false(existsSync(join(other, 'store')));
+  const restored = await restoreBackup({ ...options, identity: at.identity });
+  t.is(restored.sessionKeysOf, '20260601');
+  const store = await Store.open({
+    folder: join(other, 'store'),
+    keys: { store: readFileSync(join(other, 'keys/store.key')), keyEncryption: at.keys.keyEncryption },
+    migrations: MIGRATIONS,
+    clock: at.clock,
+    log: silentLog,
+    metrics: new Metrics(),
+  });
+  t.is(Buffer.from(await store.sessionKeys.open(id, 'x', sealed)).toString(), 'text');
+  await store.close();
+  at.folder[Symbol.dispose]();
+});
+
+test('B-05 a key erased after the backup is erased again by the restore', async t => {
+  const at = await openInstallation();
+  const id = sessionIdFrom(randomBytes(16));
+  await at.store.sessionKeys.create(id);
+  const info = await at.backups.make();
+  await at.store.sessionKeys.destroy(id);
+  await at.close();
+  const backup = join(at.dataFolder, 'backups', info.name);
+  const restored = await restoreBackup({ backup, dataFolder: at.dataFolder, identity: at.identity, now: 1 });
+  t.is(restored.erased, 1);
+  const store = await at.open();
+  await t.throwsAsync(store.sessionKeys.seal(id, 'x', Buffer.from('y')), { code: 'session-key.destroyed' });
+  await store.close();
+  rmSync(join(at.dataFolder, 'backups/erasure-ledger.jsonl'));
+  const again = restoreBackup({ backup, dataFolder: at.dataFolder, identity: at.identity, now: 2 });
+  await t.throwsAsync(again, { code: 'erasure-ledger.missing' });
+  at.folder[Symbol.dispose]();
+});
+
+test('B-05 day keys and what they seal are destroyed after 30 days; the general backup holds no session key', async t => {
+  const at = await openInstallation();
+  const first = await at.backups.make();
+  const sealedNames = readdirSync(join(at.dataFolder, 'backups', first.name));
+  t.false(
+    sealedNames.some(name => name.includes('keys.db') || name.includes('backup.key') || name.includes('setup-code')),
+  );
+  at.clock.advance(29 * DAY_MS);
+  await at.backups.make();
+  t.true(existsSync(join(at.dataFolder, 'day-keys/20260601.key')));
+  at.clock.advance(2 * DAY_MS);
+  await at.backups.make();
+  t.false(existsSync(join(at.dataFolder, 'day-keys/20260601.key')));
+  t.false(existsSync(join(at.dataFolder, 'backups/session-keys/20260601.sealed')));
+  await at.close();
+  at.folder[Symbol.dispose]();
+});
+
+test('J-05 the oldest backups go once a newer one is verified', async t => {
+  const at = await openInstallation(2);
+  const names: string[] = [];
+  for (let n = 0; n < 4; n++) {
+    names.unshift((await at.backups.make()).name);
+    at.clock.advance(DAY_MS);
+  }
+  t.deepEqual(
+    (await at.backups.list()).map(backup => backup.name),
+    names.slice(0, 2),
+  );
+  await at.close();
+  at.folder[Symbol.dispose]();
+});
+
+for (const damage of ['flipped byte', 'cut short', 'file missing'] as const) {
+  test(`J-05 a backup with a ${damage} is refused, and the data folder stays as it is`, async t => {
+    const at = await openInstallation();
+    await at.act('a');
+    const info = await at.backups.make();
+    await at.act('b');
+    await at.audit.signHead(); // so that closing it changes nothing
+    const before = await tables(at.store);
+    await at.close();
+    const backup = join(at.dataFolder, 'backups', info.name);
+    const file = join(backup, 'store--core.db.age');
+    if (damage === 'flipped byte') {
+      const content = readFileSync(file);
+      content[content.length >> 1] = (content[content.length >> 1] ?? 0) ^ 1;
+      writeFileSync(file, content);
+    } else if (damage === 'cut short') truncateSync(file, 1000);
+    else rmSync(file);
+    const restoring = restoreBackup({ backup, dataFolder: at.dataFolder, identity: at.identity, now: 1 });
+    await t.throwsAsync(restoring, { code: 'backup.damaged' });
+    t.deepEqual(
+      readdirSync(at.dataFolder).filter(name => name.includes('restore')),
+      [],
+    );
+    const store = await at.open();
+    t.deepEqual(await tables(store), before);
+    await store.close();
+    at.folder[Symbol.dispose]();
+  });
+}
+
+test('J-05 a restore over a running appliance, or over the keys of another, is refused', async t => {
+  const [at, other] = [await openInstallation(), await openInstallation()];
+  const info = await at.backups.make();
+  const backup = join(at.dataFolder, 'backups', info.name);
+  const options = { backup, identity: at.identity, now: 1 };
+  await t.throwsAsync(restoreBackup({ ...options, dataFolder: at.dataFolder }), { code: 'store.in-use' });
+  await other.close();
+  await t.throwsAsync(restoreBackup({ ...options, dataFolder: other.dataFolder }), { code: 'restore.other-keys' });
+  await at.close();
+  at.folder[Symbol.dispose]();
+  other.folder[Symbol.dispose]();
+});
+
+test('J-05 the restore command restores, says so in the log, and goes on with a new one', async t => {
+  const at = await openInstallation();
+  await at.act('kept');
+  const info = await at.backups.make();
+  await at.act('lost');
+  await at.close();
+  const copy = join(at.folder.path, 'elsewhere');
+  cpSync(join(at.dataFolder, 'backups'), copy, { recursive: true });
+  const command = ['appliance/bin/restore.ts', '--from', join(copy, info.name), '--data', at.dataFolder];
+  const printed = execFileSync(process.execPath, command, { encoding: 'utf8' });
+  t.like(JSON.parse(printed), { restored: true, at: info.at });
+  const store = await at.open();
+  const audit = new AuditLog({
+    store,
+    signer: new TestHeadSigner(),
+    clock: at.clock,
+    log: silentLog,
+    config: { headEveryEntries: 10, headEverySeconds: 60 },
+  });
+  await audit.start();
+  const entries = (await audit.search({ limit: 10 })).map(({ entry }) => entry);
+  t.deepEqual(
+    entries.map(entry => entry.event),
+    ['store.restored', 'test.act'],
+  );
+  t.not(entries[0]?.log, entries[1]?.log);
+  await audit.close();
+  await store.close();
+  at.folder[Symbol.dispose]();
+});
