@@ -114,7 +114,6 @@ async function pressesAndPoints(t: ExecutionContext, technician: Technician, pee
   );
   await page.keyboard.press('Control+Alt+Shift+Escape');
   await page.keyboard.press('Alt+L');
-  const events = peer.inputs.filter(({ type }) => type === 'event').length;
   await page.locator('.glass').hover({ position: { x: 100, y: 100 } });
   await page.locator('.glass').click({ position: { x: 200, y: 120 } });
   await page.keyboard.press('Alt+L');
@@ -123,7 +122,12 @@ async function pressesAndPoints(t: ExecutionContext, technician: Technician, pee
     return lasers.at(-1)?.shown === false ? lasers : undefined;
   });
   t.true(spots.length >= 3 && spots.every(({ grant, x, y }) => grant === 1 && x < 1280 && y < 800));
-  t.is(peer.inputs.filter(({ type }) => type === 'event').length, events, 'whoever points clicks nothing');
+  // Inputs come in the order they were sent; the keys that left the picture may arrive only now, but before any spot.
+  const pointing = peer.inputs.slice(peer.inputs.findIndex(({ type }) => type === 'laser'));
+  t.true(
+    pointing.every(({ type }) => type === 'laser'),
+    'whoever points clicks nothing',
+  );
 }
 
 /** All the room there is: sides away, then full screen, then a very large window. */
