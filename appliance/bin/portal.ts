@@ -13,6 +13,7 @@ import { ConfigFile } from '../config.ts';
 import { describeError } from '../errors.ts';
 import { fromBase64Url } from '../guid.ts';
 import { Identity } from '../identity/identity.ts';
+import { passkeyOrigins } from '../identity/passkey.ts';
 import { createLog, type Log } from '../log.ts';
 import { Metrics } from '../metrics.ts';
 import { KEYS_FOLDER, PUBLIC_FOLDER, syncFolder } from '../pki/key-files.ts';
@@ -149,7 +150,8 @@ class PortalProcess {
 
   #openIdentity({ store, audit }: Domain, metrics: Metrics): Identity {
     const { login, organisation } = this.#config.current;
-    const shared = { clock: systemClock, log: this.#log, metrics };
+    const origins = passkeyOrigins(this.#config.current);
+    const shared = { clock: systemClock, log: this.#log, metrics, origins };
     return new Identity({ store, audit, config: login, organisation: organisation.name, ...shared });
   }
 

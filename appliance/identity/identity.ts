@@ -11,9 +11,12 @@ import { LoginBook } from './login-book.ts';
 import { LoginLimiter } from './login-limiter.ts';
 import { Logins } from './logins.ts';
 import { Members } from './members.ts';
+import { PasskeyCheck } from './passkey-check.ts';
+import { Passkeys } from './passkeys.ts';
 import { PasswordHasher } from './password-hasher.ts';
 import { Passwords } from './passwords.ts';
 import { SecondStep } from './second-step.ts';
+import { StepUp } from './step-up.ts';
 import { TwoStep } from './two-step.ts';
 
 export interface IdentityOptions {
@@ -23,6 +26,8 @@ export interface IdentityOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly config: ApplianceConfig['login'];
+  /** Of our pages, for passkeys: `https://support.example.com`. */
+  readonly origins?: readonly string[];
   /** Shown by authenticator apps; a password made of it is weak. */
   readonly organisation?: string;
   /** Cheaper hashes, in tests of what is not the hash. */
@@ -36,10 +41,12 @@ export class Identity {
   readonly logins: Logins;
   readonly passwords: Passwords;
   readonly twoStep: TwoStep;
+  readonly passkeys: Passkeys;
+  readonly stepUp: StepUp;
   readonly #ownJudge: JudgeThread | null;
 
   constructor({ store, audit, clock, log, metrics, config, ...options }: IdentityOptions) {
-    const { organisation = '', hasher = new PasswordHasher(metrics) } = options;
+    const { organisation = '', origins = [], hasher = new PasswordHasher(metrics) } = options;
     const judge = options.judge ?? new JudgeThread();
     this.#ownJudge = options.judge === undefined ? judge : null;
     const base = { store, audit, clock, log };
@@ -47,11 +54,16 @@ export class Identity {
     const lockOut = new LockOut({ audit, clock, metrics, rules: config });
     const limiter = new LoginLimiter(metrics, config.lockAfterFailures);
     const secondStep = new SecondStep(clock, audit);
-    const shared = { ...base, book, lockOut, hasher, secondStep, organisation };
+    const passkeyCheck = new PasskeyCheck({ ...base, origins });
+    const parts = { ...base, book, lockOut, hasher, secondStep, passkeyCheck };
+    const stepUp = new StepUp(parts);
+    this.stepUp = stepUp;
+    const shared = { ...parts, stepUp, organisation };
     const passwords = new Passwords({ ...shared, judge });
     this.passwords = passwords;
     this.members = new Members({ ...shared, passwords });
     this.twoStep = new TwoStep({ ...shared, passwords });
+    this.passkeys = new Passkeys({ ...shared, passwords });
     this.logins = new Logins({ ...shared, limiter, passwords, rules: config });
   }
 

@@ -35,7 +35,7 @@ export function isLocked({ lockedUntil }: Pick<Member, 'lockedUntil'>, now: numb
   return lockedUntil !== null && lockedUntil > now;
 }
 
-export type RefusalReason = 'unknown' | 'disabled' | 'locked' | 'password' | 'code' | 'changed-meanwhile';
+export type RefusalReason = 'unknown' | 'disabled' | 'locked' | 'password' | 'code' | 'passkey' | 'changed-meanwhile';
 
 export interface LockOutOptions {
   readonly audit: AuditLog;
@@ -68,8 +68,13 @@ export class LockOut {
     await this.#audit.append(tx, { event: 'login.refused', actor, ...subject, detail });
   }
 
-  /** Logs and counts a wrong password or code. @returns whether that locked the account */
-  async fail(tx: Transaction, { member, secrets }: KnownMember, source: string, reason: 'password' | 'code') {
+  /** Logs and counts a wrong password, code or passkey. @returns whether that locked the account */
+  async fail(
+    tx: Transaction,
+    { member, secrets }: KnownMember,
+    source: string,
+    reason: 'password' | 'code' | 'passkey',
+  ) {
     await this.refuse(tx, source, reason, { id: member.id });
     const before = { failures: secrets.failures, locks: secrets.locks, lockedUntil: member.lockedUntil };
     const now = this.#clock.now();

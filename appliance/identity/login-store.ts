@@ -77,6 +77,17 @@ export async function deleteLogin(tx: Transaction, id: string): Promise<boolean>
   return (await tx.run('DELETE FROM login WHERE id = ?', [id])).changes === 1;
 }
 
+/** Notes that whoever holds the login proved himself once more. */
+export async function confirmLogin(tx: Transaction, id: string, at: number): Promise<void> {
+  await tx.run('UPDATE login SET confirmed_at = ? WHERE id = ?', [at, id]);
+}
+
+/** @returns ms UTC; null when he never did, or the login is gone */
+export async function confirmedAt(from: Reader, id: string): Promise<number | null> {
+  const at = (await from.get('SELECT confirmed_at FROM login WHERE id = ?', [id]))?.confirmed_at ?? null;
+  return at === null ? null : Number(at);
+}
+
 function toLogin(row: Row): Login {
   return {
     id: String(row.id),

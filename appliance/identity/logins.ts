@@ -25,6 +25,7 @@ import type { LoginLimiter, Refusal } from './login-limiter.ts';
 import { findLogin, findLoginByDigest, listExpired, listLogins, touchLogin } from './login-store.ts';
 import { foldLoginId, type Member } from './member.ts';
 import { findMember, findMemberByLoginId, type KnownMember } from './member-store.ts';
+import type { PasskeyAnswer, PasskeyCheck, PasskeyProof, PasskeyRequest } from './passkey-check.ts';
 import { type PasswordHasher, tooMany } from './password-hasher.ts';
 import { MAX_PASSWORD_CHARACTERS } from './password-policy.ts';
 import type { Passwords } from './passwords.ts';
@@ -63,8 +64,12 @@ export interface LoginsOptions {
   readonly hasher: PasswordHasher;
   readonly passwords: Passwords;
   readonly secondStep: SecondStep;
+  readonly passkeyCheck: PasskeyCheck;
   readonly rules: LoginRules;
 }
+
+/** Looks at a second step, and uses it up. */
+type Accept = (tx: Transaction, known: KnownMember) => Promise<boolean>;
 
 export class Logins {
   readonly #parts: LoginsOptions;
@@ -114,9 +119,50 @@ export class Logins {
    */
   async verifyTwoStep(token: string, { code, source }: { code: string; source: string }): Promise<IssuedLogin> {
     await this.#admit(source, null);
-    const issued = await this.#parts.book.act(act => this.#stepUp(act, token, code, source));
+    const { secondStep } = this.#parts;
+    return this.#step(token, source, 'code', (tx, known) => secondStep.accept(tx, known, code, source));
+  }
+
+  /** @param login at its second step @throws ApplianceError `passkey.no-place` */
+  askPasskey(login: Login, origin: string): Promise<PasskeyRequest> {
+    return this.#parts.passkeyCheck.ask('second-step', login.id, origin, login.memberId);
+  }
+
+  /** Takes the second step with a passkey. @throws ApplianceError `login.refused`, `login.limited`, `passkey.…` */
+  async verifyPasskey(token: string, given: PasskeyAnswer & { source: string }): Promise<IssuedLogin> {
+    const { passkeyCheck, store } = this.#parts;
+    await this.#admit(given.source, null);
+    const login = isToken(token) ? await findLoginByDigest(store.core.read, tokenDigest(token)) : undefined;
+    if (login === undefined) throw refusedLogin();
+    const proof = await passkeyCheck.prove('second-step', login.id, given);
+    const accept: Accept = (tx, known) => passkeyCheck.accept(tx, known, proof, given.source);
+    return this.#step(token, given.source, 'passkey', accept);
+  }
+
+  /**
+   * Asks whoever is there for a passkey, before any name: the answer is the same for all.
+   * @param browser what its cookie holds
+   * @throws ApplianceError `passkey.not-alone`, `passkey.no-place`, `login.limited`
+   */
+  async askAlone(browser: string, origin: string, source: string): Promise<PasskeyRequest> {
+    const { passkeyCheck } = this.#parts;
+    await this.#admit(source, null);
+    await this.#requireAlone();
+    return passkeyCheck.ask('alone', browser, origin, null);
+  }
+
+  /**
+   * Signs in with a passkey that has verified its user, and nothing else.
+   * @throws ApplianceError `login.refused` for unknown, wrong, locked, disabled alike; `login.limited`, `passkey.…`
+   */
+  async signInAlone(request: PasskeyAnswer & Omit<SignInRequest, 'loginId' | 'password'> & { browser: string }) {
+    const { book, limiter, passkeyCheck } = this.#parts;
+    await this.#admit(request.source, null);
+    await this.#requireAlone();
+    const proof = await passkeyCheck.prove('alone', request.browser, request);
+    const issued = await book.act(act => this.#enterAlone(act, request, proof));
     if (issued === null) throw refusedLogin();
-    await this.#parts.limiter.giveBack(source, null);
+    await limiter.giveBack(request.source, null);
     return issued;
   }
 
@@ -227,9 +273,57 @@ export class Logins {
     return known.secrets.passwordHash === seen?.secrets.passwordHash ? undefined : 'changed-meanwhile';
   }
 
+  async #enterAlone(
+    act: Act,
+    request: { source: string; userAgent: string },
+    proof: PasskeyProof,
+  ): Promise<IssuedLogin | null> {
+    const { lockOut, passwords, book, passkeyCheck, clock } = this.#parts;
+    const { source } = request;
+    const known = proof.passkey && (await findMember(act.tx, proof.passkey.memberId));
+    if (known === undefined) {
+      await lockOut.refuse(act.tx, source, 'unknown', {});
+      return null;
+    }
+    const { member } = known;
+    const isDisabled = member.state === 'disabled';
+    if (isDisabled || isLocked(member, clock.now())) {
+      await lockOut.refuse(act.tx, source, isDisabled ? 'disabled' : 'locked', { id: member.id });
+      return null;
+    }
+    if (!(await passkeyCheck.accept(act.tx, known, proof, source))) {
+      await lockOut.fail(act.tx, known, source, 'passkey');
+      return null;
+    }
+    await lockOut.clear(act.tx, known);
+    const passwordDue = passwords.isDue(member, await passwords.policy(act.tx));
+    // It is had and it verified its user: both factors, so no second step is asked.
+    return book.issue(act, member, stageAfterTwoStep({ ...member, passwordDue }), request);
+  }
+
+  async #requireAlone(): Promise<void> {
+    if ((await this.#parts.passkeyCheck.policy()).aloneAllowed) return;
+    throw new ApplianceError('refused', 'passkey.not-alone', 'a passkey alone is not enough here', {
+      hint: 'Sign in with login id and password first. A master admin can allow it on the page of the password policy.',
+    });
+  }
+
+  async #step(token: string, source: string, by: 'code' | 'passkey', accept: Accept): Promise<IssuedLogin> {
+    const issued = await this.#parts.book.act(act => this.#stepUp(act, token, source, by, accept));
+    if (issued === null) throw refusedLogin();
+    await this.#parts.limiter.giveBack(source, null);
+    return issued;
+  }
+
   /** @returns null when refused; that is counted and logged, so it must be committed */
-  async #stepUp(act: Act, token: string, code: string, source: string): Promise<IssuedLogin | null> {
-    const { book, lockOut, passwords, secondStep, clock } = this.#parts;
+  async #stepUp(
+    act: Act,
+    token: string,
+    source: string,
+    by: 'code' | 'passkey',
+    accept: Accept,
+  ): Promise<IssuedLogin | null> {
+    const { book, lockOut, passwords, clock } = this.#parts;
     const login = isToken(token) ? await findLoginByDigest(act.tx, tokenDigest(token)) : undefined;
     const known = login && (await findMember(act.tx, login.memberId));
     if (login?.stage !== 'two-step' || known?.member.state !== 'enabled') return null;
@@ -242,8 +336,8 @@ export class Logins {
       await lockOut.refuse(act.tx, source, 'locked', { id: member.id });
       return null;
     }
-    if (!(await secondStep.accept(act.tx, known, code, source))) {
-      const isLockedNow = await lockOut.fail(act.tx, known, source, 'code');
+    if (!(await accept(act.tx, known))) {
+      const isLockedNow = await lockOut.fail(act.tx, known, source, by);
       if (isLockedNow) await book.end(act, login, 'too-many-failures', applianceActor);
       return null;
     }

@@ -21,7 +21,8 @@ export interface KnownMember {
   readonly secrets: Secrets;
 }
 
-const SELECT = `SELECT member.*, (SELECT group_concat(role, ' ') FROM member_role WHERE member_id = member.id) AS roles
+const SELECT = `SELECT member.*, (SELECT group_concat(role, ' ') FROM member_role WHERE member_id = member.id) AS roles,
+    (SELECT count(*) FROM passkey WHERE member_id = member.id) AS passkeys
   FROM member`;
 
 export async function findMember(from: Reader, id: string): Promise<KnownMember | undefined> {
@@ -177,7 +178,9 @@ export function toMember(row: Row): Member {
     mustChangePassword: row.must_change === 1,
     passwordChangedAt: instant('password_changed_at'),
     twoStepRequired: row.two_step_required === 1,
-    twoStepEnrolled: row.two_step_secret !== null,
+    twoStepEnrolled: row.two_step_secret !== null || Number(row.passkeys) > 0,
+    hasAuthenticatorApp: row.two_step_secret !== null,
+    passkeys: Number(row.passkeys),
     lastLoginAt: instant('last_login_at'),
     createdAt: Number(row.created_at),
   };

@@ -20,7 +20,11 @@ export interface Member {
   /** ms UTC; null before the member chose a password himself. */
   readonly passwordChangedAt: number | null;
   readonly twoStepRequired: boolean;
+  /** By an authenticator app, a passkey, or both. */
   readonly twoStepEnrolled: boolean;
+  readonly hasAuthenticatorApp: boolean;
+  /** How many. */
+  readonly passkeys: number;
   /** ms UTC */
   readonly lastLoginAt: number | null;
   /** ms UTC */

@@ -22,6 +22,7 @@ import {
   setColumns,
   setRoles,
 } from './member-store.ts';
+import { deletePasskeysOf } from './passkey-store.ts';
 import type { PasswordHasher } from './password-hasher.ts';
 import type { Passwords } from './passwords.ts';
 import { newReadableCode } from './readable-code.ts';
@@ -181,12 +182,13 @@ export class Members {
     });
   }
 
-  /** For a member who lost both device and recovery codes; ends the logins. */
+  /** For a member who lost his devices and recovery codes: app and passkeys go; ends the logins. */
   resetTwoStep(actor: Actor, id: string): Promise<Member> {
     return this.#change(actor, id, async act => {
       await setColumns(act.tx, id, { two_step_secret: null, two_step_pending: null, two_step_last: 0 });
       await replaceRecoveryCodes(act.tx, id, []);
-      await this.#tell(act, actor, 'two-step.reset', id);
+      const passkeys = await deletePasskeysOf(act.tx, id);
+      await this.#tell(act, actor, 'two-step.reset', id, { passkeys });
       await this.#parts.book.endAll(act, id, 'two-step-changed', actor);
     });
   }

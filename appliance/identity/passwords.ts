@@ -21,6 +21,7 @@ import {
   PasswordPolicy,
 } from './password-policy.ts';
 import type { SecondStep } from './second-step.ts';
+import type { StepUp } from './step-up.ts';
 
 const POLICY_SETTING = 'identity.password-policy';
 const DAY_MS = 86_400_000;
@@ -28,7 +29,7 @@ const DAY_MS = 86_400_000;
 export interface PasswordChange {
   readonly current: string;
   readonly next: string;
-  /** From the authenticator app or a recovery code; needed from a member with two-step unless he gave one just now. */
+  /** From the authenticator app or a recovery code; needed from a member with two-step unless he gave one, or a passkey, just now. */
   readonly code?: string;
   /** Address the request came from. */
   readonly source: string;
@@ -43,6 +44,7 @@ export interface PasswordsOptions {
   readonly hasher: PasswordHasher;
   readonly judge: JudgeThread;
   readonly secondStep: SecondStep;
+  readonly stepUp: StepUp;
   /** Name of the organisation: a password made of it is weak. */
   readonly organisation: string;
 }
@@ -135,14 +137,15 @@ export class Passwords {
 
   /** @returns null when current password or code were wrong; that is counted, so it must be committed */
   async #replace(act: Act, login: Login, before: string, after: string | null, { code, source }: PasswordChange) {
-    const { book, lockOut, secondStep, audit, clock } = this.#parts;
+    const { book, lockOut, secondStep, stepUp, audit, clock } = this.#parts;
     const known = await findMember(act.tx, login.memberId);
     const now = clock.now();
     const live = await findLogin(act.tx, login.id);
     if (known?.member.state !== 'enabled' || isLocked(known.member, now) || live === undefined) throw refusedLogin();
     const { member } = known;
     // At a forced change the second step was taken moments ago, in this very login; its code can't be used again.
-    const needsCode = member.twoStepEnrolled && login.stage === 'full';
+    const isAsked = member.twoStepEnrolled && login.stage === 'full';
+    const needsCode = isAsked && !(await stepUp.isFresh(login.id, act.tx));
     const isCodeRight = !needsCode || (after !== null && (await secondStep.accept(act.tx, known, code ?? '', source)));
     if (after === null || !isCodeRight) {
       const isLockedNow = await lockOut.fail(act.tx, known, source, after === null ? 'password' : 'code');

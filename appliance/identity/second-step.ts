@@ -5,13 +5,20 @@ import type { AuditLog } from '../audit/audit.ts';
 import type { Clock } from '../clock.ts';
 import type { Transaction } from '../store/sql.ts';
 import { actorOf } from './login-book.ts';
-import { countRecoveryCodes, type KnownMember, setColumns, useRecoveryCode } from './member-store.ts';
-import { parseReadableCode, recoveryCodeDigest } from './readable-code.ts';
+import {
+  countRecoveryCodes,
+  type KnownMember,
+  replaceRecoveryCodes,
+  setColumns,
+  useRecoveryCode,
+} from './member-store.ts';
+import { newReadableCode, parseReadableCode, recoveryCodeDigest } from './readable-code.ts';
 
 const PERIOD_SECONDS = 30;
 /** One step back and one ahead, for a telephone's clock (RFC 6238 §5.2). */
 const TOLERANCE_SECONDS = 30;
 const TOTP_PATTERN = /^\d{6}$/;
+const RECOVERY_CODES = 10;
 const SECRET_BYTES = 20; // RFC 4226 §4: 160 bits
 
 export class SecondStep {
@@ -43,6 +50,14 @@ export class SecondStep {
     const detail = { left: await countRecoveryCodes(tx, id) };
     await this.#audit.append(tx, { event: 'two-step.recovery-code-used', actor, subject: id, detail });
     return true;
+  }
+
+  /** The former recovery codes are void. @returns the new ones, to be shown once */
+  async renewCodes(tx: Transaction, memberId: string): Promise<string[]> {
+    const codes = Array.from({ length: RECOVERY_CODES }, newReadableCode);
+    const digests = codes.map(code => recoveryCodeDigest(memberId, code));
+    await replaceRecoveryCodes(tx, memberId, digests);
+    return codes;
   }
 
   /** Accepts six digits of the app, and uses them up. */

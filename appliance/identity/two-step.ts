@@ -1,4 +1,4 @@
-// The second step of a member: enrolling, recovery codes, leaving it (C-03).
+// The authenticator app of a member: enrolling, recovery codes, leaving it (C-03). Passkeys are in passkeys.ts.
 import type { AuditLog } from '../audit/audit.ts';
 import type { Clock } from '../clock.ts';
 import { ApplianceError } from '../errors.ts';
@@ -10,10 +10,9 @@ import { type Act, actorOf, type LoginBook, refusedLogin } from './login-book.ts
 import { findLogin } from './login-store.ts';
 import { countRecoveryCodes, findMember, type KnownMember, replaceRecoveryCodes, setColumns } from './member-store.ts';
 import type { Passwords } from './passwords.ts';
-import { newReadableCode, recoveryCodeDigest } from './readable-code.ts';
 import type { SecondStep } from './second-step.ts';
+import type { StepUp } from './step-up.ts';
 
-const RECOVERY_CODES = 10;
 const DEFAULT_ISSUER = 'Remote support';
 
 export interface TwoStepOptions {
@@ -24,6 +23,7 @@ export interface TwoStepOptions {
   readonly lockOut: LockOut;
   readonly passwords: Passwords;
   readonly secondStep: SecondStep;
+  readonly stepUp: StepUp;
   readonly organisation: string;
 }
 
@@ -43,7 +43,7 @@ export class TwoStep {
     const { store, secondStep, organisation } = this.#parts;
     return store.core.transaction(async tx => {
       const { member } = await getEnabled(tx, memberId);
-      if (member.twoStepEnrolled) {
+      if (member.hasAuthenticatorApp) {
         throw new ApplianceError('conflict', 'two-step.enrolled-already', 'two-step is on already; remove it first');
       }
       const secret = secondStep.newSecret();
@@ -55,23 +55,25 @@ export class TwoStep {
   /**
    * Enrols with a code of the offered secret; the login gets a new token and steps up when that was its stage.
    * @returns ten recovery codes, to be shown once
-   * @throws ApplianceError `two-step.code-wrong`, `two-step.not-begun`, `login.refused`
+   * @throws ApplianceError `two-step.code-wrong`, `two-step.not-begun`, `step-up.needed`, `login.refused`
    */
   async confirm(login: Login, code: string): Promise<IssuedLogin & { recoveryCodes: string[] }> {
     if (login.stage !== 'enrol-two-step' && login.stage !== 'full') throw refusedLogin();
-    const { book, secondStep, passwords } = this.#parts;
+    const { book, secondStep, passwords, stepUp } = this.#parts;
     return book.act(async act => {
       const known = await getEnabled(act.tx, login.memberId);
       const { member, secrets } = known;
-      if (secrets.twoStepPending === null || member.twoStepEnrolled) {
+      if (secrets.twoStepPending === null || member.hasAuthenticatorApp) {
         throw new ApplianceError('conflict', 'two-step.not-begun', 'no secret was offered; begin again');
       }
+      // Beside passkeys it is one more way in: who adds it has to be more than whoever sits there.
+      if (member.passkeys > 0) await stepUp.require(login.id, act.tx);
       // No failure is counted: whoever is here was shown the secret.
       const step = secondStep.stepOf(secrets.twoStepPending, code, 0);
       if (step === undefined) throw codeWrong();
       const columns = { two_step_secret: secrets.twoStepPending, two_step_pending: null, two_step_last: step };
       await setColumns(act.tx, member.id, columns);
-      const recoveryCodes = await this.#renewCodes(act.tx, member.id);
+      const recoveryCodes = await secondStep.renewCodes(act.tx, member.id);
       await this.#tell(act, known, login, 'two-step.enrolled');
       const passwordDue = passwords.isDue(member, await passwords.policy(act.tx));
       const needs = { twoStepEnrolled: true, twoStepRequired: member.twoStepRequired, passwordDue };
@@ -85,7 +87,7 @@ export class TwoStep {
   /** The former codes are void. @param code of the app @throws ApplianceError `two-step.code-wrong`, `login.refused` */
   newRecoveryCodes(login: Login, code: string): Promise<string[]> {
     return this.#withCode(login, code, async (act, known) => {
-      const codes = await this.#renewCodes(act.tx, known.member.id);
+      const codes = await this.#parts.secondStep.renewCodes(act.tx, known.member.id);
       await this.#tell(act, known, login, 'two-step.recovery-codes-renewed');
       return codes;
     });
@@ -96,43 +98,42 @@ export class TwoStep {
     return countRecoveryCodes(this.#parts.store.core.read, memberId);
   }
 
-  /** @param code of either kind @throws ApplianceError `two-step.required`, `two-step.code-wrong`, `login.refused` */
+  /**
+   * Passkeys stay, and the recovery codes with them.
+   * @param code of either kind; not looked at when the login was confirmed just now
+   * @throws ApplianceError `two-step.required`, `two-step.code-wrong`, `login.refused`
+   */
   remove(login: Login, code: string): Promise<void> {
     return this.#withCode(login, code, async (act, known) => {
-      const { id, twoStepRequired } = known.member;
-      if (twoStepRequired) {
+      const { id, twoStepRequired, passkeys } = known.member;
+      if (twoStepRequired && passkeys === 0) {
         throw new ApplianceError('refused', 'two-step.required', 'a master admin requires two-step of you', {
           hint: 'For a new telephone, an admin resets two-step and you enrol again.',
         });
       }
       await setColumns(act.tx, id, { two_step_secret: null, two_step_pending: null, two_step_last: 0 });
-      await replaceRecoveryCodes(act.tx, id, []);
+      if (passkeys === 0) await replaceRecoveryCodes(act.tx, id, []);
       await this.#tell(act, known, login, 'two-step.removed');
       await this.#parts.book.endAll(act, id, 'two-step-changed', actorOf(known.member, login.address), login.id);
     });
   }
 
   async #withCode<T>(login: Login, code: string, run: (act: Act, known: KnownMember) => Promise<T>): Promise<T> {
-    const { book, clock, secondStep, lockOut } = this.#parts;
+    const { book, clock, secondStep, lockOut, stepUp } = this.#parts;
     if (login.stage !== 'full') throw refusedLogin();
     const done = await book.act(async act => {
       const known = await getEnabled(act.tx, login.memberId);
       const live = await findLogin(act.tx, login.id);
       if (live?.stage !== 'full' || isLocked(known.member, clock.now())) throw refusedLogin();
-      if (await secondStep.accept(act.tx, known, code, login.address)) return { value: await run(act, known) };
+      const isConfirmed = await stepUp.isFresh(login.id, act.tx);
+      if (isConfirmed || (await secondStep.accept(act.tx, known, code, login.address)))
+        return { value: await run(act, known) };
       const isLockedNow = await lockOut.fail(act.tx, known, login.address, 'code');
       if (isLockedNow) await book.end(act, live, 'too-many-failures', actorOf(known.member, login.address));
       return null; // the failure is committed
     });
     if (done === null) throw codeWrong();
     return done.value;
-  }
-
-  async #renewCodes(tx: Transaction, memberId: string): Promise<string[]> {
-    const codes = Array.from({ length: RECOVERY_CODES }, newReadableCode);
-    const digests = codes.map(code => recoveryCodeDigest(memberId, code));
-    await replaceRecoveryCodes(tx, memberId, digests);
-    return codes;
   }
 
   async #tell({ tx }: Act, { member }: KnownMember, login: Login, event: string): Promise<void> {

@@ -12,6 +12,8 @@ import type { Log } from '../log.ts';
 import type { Counter, Metrics } from '../metrics.ts';
 import type { PublicKeyInfo } from '../pki/signature.ts';
 import { accountRoutes } from './account/account.ts';
+import { confirmRoutes } from './account/confirm.ts';
+import { passkeyRoutes } from './account/passkeys.ts';
 import { shareRoutes } from './account/share.ts';
 import { auditRoutes } from './admin/audit.ts';
 import { type BackupFace, backupRoutes } from './admin/backups.ts';
@@ -27,6 +29,7 @@ import type { GatewayAddress } from './gateway-list.ts';
 import type { Keeping } from './keeping.ts';
 import { helpRoutes } from './public/help.ts';
 import { homeRoutes } from './public/home.ts';
+import { passkeySignInRoutes } from './sign-in/passkeys.ts';
 import { signInRoutes } from './sign-in/sign-in.ts';
 import type { Support } from './support.ts';
 import { technicianApi } from './technician/api.ts';
@@ -100,7 +103,10 @@ export class Portal {
       consolePageRoutes(shared),
       helpRoutes(shared),
       signInRoutes(shared),
+      passkeySignInRoutes(shared),
       accountRoutes(shared),
+      confirmRoutes(shared),
+      passkeyRoutes(shared),
       shareRoutes(shared),
       memberRoutes(shared),
       policyRoutes(shared),

@@ -14,6 +14,8 @@ import { openTestAudit, type TestAudit } from '../support/audit.ts';
 export const PASSWORD = 'magpie-orbit-cellar-41';
 export const NEXT_PASSWORD = 'walnut-trumpet-sleigh-77';
 export const MINUTE_MS = 60_000;
+export const ORIGIN = 'https://support.example.com';
+export const SECOND_ORIGIN = 'https://help.example.com:8443';
 
 /** Word lists are read once for all tests of a file. */
 const judge = new JudgeThread();
@@ -64,7 +66,7 @@ export async function openTestIdentity({ log2N = 4 } = {}): Promise<TestIdentity
     await afterVerify?.();
   };
   const options = { store: at.store, audit: at.audit, clock: at.clock, log, metrics, config, hasher, judge };
-  const identity = new Identity({ ...options, organisation: 'Kestrel Works' });
+  const identity = new Identity({ ...options, organisation: 'Kestrel Works', origins: [ORIGIN, SECOND_ORIGIN] });
   const create = async (loginId: string, roles: readonly Role[]) =>
     (await identity.members.create(applianceActor, { loginId, name: `${loginId} name`, roles, password: PASSWORD }))
       .member;

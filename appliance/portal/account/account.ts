@@ -10,6 +10,7 @@ import { emptyForm, type Form, tryForm } from '../web/forms.ts';
 import { type Guards, sessionOf } from '../web/guards.ts';
 import type { Pages } from '../web/pages.ts';
 import { ById, parse, text } from '../web/parse.ts';
+import { confirmPage } from './confirm.ts';
 import { CHANGE_FAULTS } from './password-form.ts';
 import { drawQr, groupSecret } from './qr.ts';
 
@@ -39,7 +40,8 @@ function addOverview(router: PortalRouter, { identity, guards, pages }: AccountP
     const logins = (await identity.logins.list(member.id)).map(one => ({ ...one, isThis: one.id === login.id }));
     const codesLeft = await identity.twoStep.recoveryCodesLeft(member.id);
     const more = { others: logins.length > 1, isAuditor: member.roles.includes('auditor') };
-    pages.show(ctx, 'account', { title: 'My account', account: member, logins, codesLeft, ...more });
+    const mayTurnOff = !member.twoStepRequired || member.passkeys > 0;
+    pages.show(ctx, 'account', { title: 'My account', account: member, logins, codesLeft, mayTurnOff, ...more });
   });
   router.post('/account/logins/:id/end', guards.requireRole('member'), async ctx => {
     const { id } = parse(ById, ctx.params);
@@ -62,13 +64,16 @@ function addPassword(router: PortalRouter, { identity, guards, pages }: AccountP
   const limiter = new RateLimiterMemory({ points: ASSESSMENTS, duration: ASSESSMENT_SECONDS });
   const show = async (ctx: PortalContext, form: Form) => {
     const policy = await identity.passwords.policy();
-    const { twoStepEnrolled } = sessionOf(ctx).member;
-    pages.show(ctx, 'password', { title: 'Change password', form, policy, needsCode: twoStepEnrolled });
+    if (await mustConfirm(ctx, identity)) return back(ctx, confirmPage('password'));
+    const { login, member } = sessionOf(ctx);
+    const needsCode = member.twoStepEnrolled && !(await identity.stepUp.isFresh(login.id));
+    pages.show(ctx, 'password', { title: 'Change password', form, policy, needsCode });
   };
   router.get('/account/password', guards.requireRole('member'), ctx => show(ctx, emptyForm));
   router.post('/account/password', guards.requireRole('member'), async ctx => {
     const { current, next, code } = parse(Change, ctx.request.body);
     const { login } = sessionOf(ctx);
+    if (code === '' && (await mustConfirm(ctx, identity))) return back(ctx, confirmPage('password'));
     const fault = await tryForm({}, CHANGE_FAULTS, async () => {
       const request = { current, next, code, source: ctx.state.address };
       const { token } = await identity.passwords.change(login, request);
@@ -92,9 +97,10 @@ function addPassword(router: PortalRouter, { identity, guards, pages }: AccountP
 
 function addTwoStep(router: PortalRouter, { identity, guards, pages }: AccountParts): void {
   const showEnrol = async (ctx: PortalContext, form: Form) => {
+    if (await mustConfirm(ctx, identity)) return back(ctx, confirmPage('app'));
     const { secret, uri } = await identity.twoStep.begin(sessionOf(ctx).member.id);
     const view = { form, secret: groupSecret(secret), qr: await drawQr(uri), action: '/account/two-step/enrol' };
-    pages.show(ctx, 'enrol', { title: 'Set up two-step', ...view, cancel: '/account' });
+    pages.show(ctx, 'enrol', { title: 'Set up two-step', ...view, cancel: '/account', passkey: null });
   };
   router.get('/account/two-step/enrol', guards.requireRole('member'), ctx => showEnrol(ctx, emptyForm));
   router.post('/account/two-step/enrol', guards.requireRole('member'), async ctx => {
@@ -109,14 +115,20 @@ function addTwoStep(router: PortalRouter, { identity, guards, pages }: AccountPa
     ctx.status = fault.status;
   });
   const acts = { codes: 'Make new recovery codes', remove: 'Turn off two-step' } as const;
-  for (const [act, title] of Object.entries(acts)) {
+  for (const act of ['codes', 'remove'] as const) {
+    const title = acts[act];
     const path = `/account/two-step/${act}`;
-    const show = (ctx: PortalContext, form: Form) =>
-      pages.show(ctx, 'two-step-change', { title, form, action: path, isRemoval: act === 'remove' });
+    const show = async (ctx: PortalContext, form: Form) => {
+      if (await mustConfirm(ctx, identity)) return back(ctx, confirmPage(act));
+      const { passkeys } = sessionOf(ctx).member;
+      const view = { isRemoval: act === 'remove', passkeys, needsCode: passkeys === 0 };
+      pages.show(ctx, 'two-step-change', { title, form, action: path, ...view });
+    };
     router.get(path, guards.requireRole('member'), ctx => show(ctx, emptyForm));
     router.post(path, guards.requireRole('member'), async ctx => {
       const { code } = parse(Code, ctx.request.body);
       const { login } = sessionOf(ctx);
+      if (code === '' && (await mustConfirm(ctx, identity))) return back(ctx, confirmPage(act));
       const fault = await tryForm({}, { 'two-step.code-wrong': 'code' }, async () => {
         if (act === 'remove') {
           await identity.twoStep.remove(login, code);
@@ -128,9 +140,15 @@ function addTwoStep(router: PortalRouter, { identity, guards, pages }: AccountPa
       if (fault === undefined) return;
       if ((await guards.find(ctx, false)) === undefined) return ctx.redirect('/sign-in');
       ctx.status = fault.status;
-      show(ctx, fault.form);
+      await show(ctx, fault.form);
     });
   }
+}
+
+/** A passkey can't be typed into a form: whoever has one confirms first, on a page of its own. */
+async function mustConfirm(ctx: PortalContext, { stepUp }: Identity): Promise<boolean> {
+  const { login, member } = sessionOf(ctx);
+  return member.passkeys > 0 && !(await stepUp.isFresh(login.id));
 }
 
 function back(ctx: PortalContext, path: string): void {

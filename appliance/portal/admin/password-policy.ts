@@ -8,9 +8,10 @@ import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts
 import { type Form, formWith, tryForm } from '../web/forms.ts';
 import { type Guards, sessionOf } from '../web/guards.ts';
 import type { Pages } from '../web/pages.ts';
-import { parse, text } from '../web/parse.ts';
+import { parse, text, tick } from '../web/parse.ts';
 
 const PolicyForm = z.strictObject({ minScore: text, minLength: text, maxAgeDays: text, history: text });
+const PasskeyForm = z.strictObject({ aloneAllowed: tick });
 const faults: Record<keyof PasswordPolicy, string> = {
   minScore: 'The strength is a number from 0 to 4.',
   minLength: 'The length is a number from 8 to 64.',
@@ -26,13 +27,15 @@ export interface PolicyParts {
 
 export function policyRoutes({ identity, guards, pages }: PolicyParts): PortalRouter {
   const router: PortalRouter = new Router<PortalState>({ sensitive: true, strict: true });
-  const show = (ctx: PortalContext, form: Form, isSaved: boolean) =>
-    pages.show(ctx, 'password-policy', { title: 'Password policy', form, isSaved });
+  const show = async (ctx: PortalContext, form: Form, isSaved: boolean) => {
+    const { aloneAllowed } = await identity.passkeys.policy();
+    pages.show(ctx, 'password-policy', { title: 'Password policy', form, isSaved, aloneAllowed });
+  };
   router.get('/admin/password-policy', guards.requireRole('master-admin'), async ctx => {
     const { minScore, minLength, maxAgeDays, history } = await identity.passwords.policy();
     const values = { minScore, minLength, maxAgeDays: maxAgeDays ?? '', history };
     const typed = Object.entries(values).map(([name, value]) => [name, String(value)]);
-    show(ctx, formWith(Object.fromEntries(typed)), ctx.query.saved === 'yes');
+    await show(ctx, formWith(Object.fromEntries(typed)), ctx.query.saved === 'yes');
   });
   router.post('/admin/password-policy', guards.requireRole('master-admin'), async ctx => {
     const typed = parse(PolicyForm, ctx.request.body);
@@ -44,7 +47,12 @@ export function policyRoutes({ identity, guards, pages }: PolicyParts): PortalRo
     });
     if (fault === undefined) return;
     ctx.status = fault.status;
-    show(ctx, fault.form, false);
+    await show(ctx, fault.form, false);
+  });
+  router.post('/admin/passkey-policy', guards.requireRole('master-admin'), async ctx => {
+    await identity.passkeys.setPolicy(sessionOf(ctx).actor, parse(PasskeyForm, ctx.request.body));
+    ctx.status = 303;
+    ctx.redirect('/admin/password-policy?saved=yes');
   });
   return router;
 }

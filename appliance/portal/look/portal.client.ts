@@ -1,4 +1,5 @@
 // What pages do by themselves. Everything but copying and the meter works without it.
+import { offerPasskey } from '../account/passkey.client.ts';
 import { groupPin, showBusy } from '../customer/pin.client.ts';
 import { watchMeter } from './meter.client.ts';
 
@@ -96,5 +97,6 @@ document.addEventListener('submit', async event => {
 document.querySelector<HTMLElement>('[data-focus]')?.focus();
 for (const input of document.querySelectorAll<HTMLInputElement>('input[data-meter]')) watchMeter(input);
 for (const input of document.querySelectorAll<HTMLInputElement>('input[name="pin"]')) groupPin(input);
+for (const form of document.querySelectorAll<HTMLFormElement>('form[data-passkey]')) offerPasskey(form);
 for (const form of document.querySelectorAll<HTMLFormElement>('form[data-busy]'))
   showBusy(form, form.dataset.busy ?? '');

@@ -9,6 +9,7 @@ import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts
 import { clearCookie, findCookie, LOGIN_COOKIE, setCookie } from '../web/cookies.ts';
 import { emptyForm, type Form, formWith, tryForm } from '../web/forms.ts';
 import { type Guards, sessionOf, stagePages } from '../web/guards.ts';
+import { pageOrigin } from '../web/origin.ts';
 import { homeOf, type Pages } from '../web/pages.ts';
 import { parse, text } from '../web/parse.ts';
 
@@ -39,12 +40,36 @@ export async function follow(ctx: PortalContext, { token, login }: IssuedLogin, 
   ctx.redirect(login.stage === 'full' ? homeOf(roles) : stagePages[login.stage]);
 }
 
-function addPassword(router: PortalRouter, { identity, guards, pages }: SignInParts): void {
-  const show = (ctx: PortalContext, form: Form) => pages.show(ctx, 'sign-in', { title: 'Sign in', form });
+export async function showSignIn(ctx: PortalContext, { identity, pages }: SignInParts, form: Form): Promise<void> {
+  const passkeyAlone = await identity.passkeys.mayStandAloneAt(pageOrigin(ctx.headers));
+  pages.show(ctx, 'sign-in', { title: 'Sign in', form, passkeyAlone });
+}
+
+export async function showTwoStep(ctx: PortalContext, { identity, pages }: SignInParts, form: Form): Promise<void> {
+  const { id, hasAuthenticatorApp, passkeys } = sessionOf(ctx).member;
+  const passkeyHere = await identity.passkeys.answersAt(id, pageOrigin(ctx.headers));
+  const passkeyElsewhere = passkeys > 0 && !passkeyHere;
+  pages.show(ctx, 'two-step', { title: 'Second step', form, hasAuthenticatorApp, passkeyHere, passkeyElsewhere });
+}
+
+/** @param form of the code @param passkey of the passkey's name */
+export async function showEnrolment(
+  ctx: PortalContext,
+  { identity, pages }: SignInParts,
+  { form = emptyForm, passkey = emptyForm }: { form?: Form; passkey?: Form },
+): Promise<void> {
+  const { secret, uri } = await identity.twoStep.begin(sessionOf(ctx).member.id);
+  const view = { form, secret: groupSecret(secret), qr: await drawQr(uri), action: '/sign-in/enrol', cancel: null };
+  pages.show(ctx, 'enrol', { title: 'Set up two-step', ...view, passkey });
+}
+
+function addPassword(router: PortalRouter, parts: SignInParts): void {
+  const { identity, guards } = parts;
+  const show = (ctx: PortalContext, form: Form) => showSignIn(ctx, parts, form);
   router.get('/sign-in', guards.requireRole('anyone'), async ctx => {
     const session = await guards.find(ctx, true);
     if (session?.login.stage === 'full') return ctx.redirect(homeOf(session.member.roles));
-    show(ctx, emptyForm);
+    await show(ctx, emptyForm);
   });
   router.post('/sign-in', guards.requireRole('anyone'), async ctx => {
     const { loginId, password } = parse(SignIn, ctx.request.body);
@@ -58,7 +83,7 @@ function addPassword(router: PortalRouter, { identity, guards, pages }: SignInPa
     });
     if (fault === undefined) return;
     ctx.status = fault.status;
-    show(ctx, fault.form);
+    await show(ctx, fault.form);
   });
   router.post('/sign-out', guards.requireRole('anyone'), async ctx => {
     const token = findCookie(ctx.headers.cookie, LOGIN_COOKIE);
@@ -70,8 +95,9 @@ function addPassword(router: PortalRouter, { identity, guards, pages }: SignInPa
   });
 }
 
-function addTwoStep(router: PortalRouter, { identity, guards, pages }: SignInParts): void {
-  const show = (ctx: PortalContext, form: Form) => pages.show(ctx, 'two-step', { title: 'Second step', form });
+function addTwoStep(router: PortalRouter, parts: SignInParts): void {
+  const { identity, guards } = parts;
+  const show = (ctx: PortalContext, form: Form) => showTwoStep(ctx, parts, form);
   router.get('/sign-in/two-step', guards.requireRole('two-step'), ctx => show(ctx, emptyForm));
   router.post('/sign-in/two-step', guards.requireRole('two-step'), async ctx => {
     const { code } = parse(Code, ctx.request.body);
@@ -83,17 +109,13 @@ function addTwoStep(router: PortalRouter, { identity, guards, pages }: SignInPar
     // After too many wrong codes the login itself is gone: back to the beginning.
     if ((await guards.find(ctx, false)) === undefined) return ctx.redirect('/sign-in');
     ctx.status = fault.status;
-    show(ctx, fault.form);
+    await show(ctx, fault.form);
   });
 }
 
-function addEnrolment(router: PortalRouter, { identity, guards, pages }: SignInParts): void {
-  const show = async (ctx: PortalContext, form: Form) => {
-    const { secret, uri } = await identity.twoStep.begin(sessionOf(ctx).member.id);
-    const view = { form, secret: groupSecret(secret), qr: await drawQr(uri), action: '/sign-in/enrol', cancel: null };
-    pages.show(ctx, 'enrol', { title: 'Set up two-step', ...view });
-  };
-  router.get('/sign-in/enrol', guards.requireRole('enrol-two-step'), ctx => show(ctx, emptyForm));
+function addEnrolment(router: PortalRouter, parts: SignInParts): void {
+  const { identity, guards, pages } = parts;
+  router.get('/sign-in/enrol', guards.requireRole('enrol-two-step'), ctx => showEnrolment(ctx, parts, {}));
   router.post('/sign-in/enrol', guards.requireRole('enrol-two-step'), async ctx => {
     const { code } = parse(Code, ctx.request.body);
     const { login } = sessionOf(ctx);
@@ -105,7 +127,7 @@ function addEnrolment(router: PortalRouter, { identity, guards, pages }: SignInP
       pages.show(ctx, 'recovery-codes', { title: 'Recovery codes', codes: issued.recoveryCodes, next });
     });
     if (fault === undefined) return;
-    await show(ctx, fault.form);
+    await showEnrolment(ctx, parts, { form: fault.form });
     ctx.status = fault.status;
   });
 }

@@ -17,6 +17,11 @@ export function requireOwnOrigin(headers: IncomingHttpHeaders): void {
   throw foreignOrigin();
 }
 
+/** Origin of the page that was asked for, or that asks: the name is the one the gateway let through. */
+export function pageOrigin({ host = '' }: IncomingHttpHeaders): string {
+  return `https://${host.toLowerCase()}`;
+}
+
 export function foreignOrigin(): ApplianceError {
   return new ApplianceError(
     'refused',

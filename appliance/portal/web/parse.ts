@@ -14,6 +14,8 @@ export function parse<T>(schema: ZodType<T>, given: unknown): T {
 
 /** A field of a form: the domain that takes it says what is wrong with it. */
 export const text = z.string().max(1024).default('');
+/** What an authenticator says, as JSON of our own script; `identity/` reads it. */
+export const passkeyAnswer = z.string().max(16_384).default('');
 /** A tick of a check box. */
 export const tick = z
   .literal('on')
