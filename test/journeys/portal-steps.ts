@@ -19,5 +19,5 @@ export async function signIn(page: Page, url: string, loginId: string, password:
   await page.goto(`${url}/sign-in`);
   await page.getByLabel('Login id').fill(loginId);
   await page.getByLabel('Password').fill(password);
-  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
 }
