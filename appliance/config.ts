@@ -18,6 +18,61 @@ const Gateway = z.strictObject({
   port: port.optional(),
 });
 
+const dn = z.string().min(1).max(1024);
+const attribute = z.string().regex(/^[A-Za-z][A-Za-z0-9-]{0,63}$/, 'the name of an attribute or class');
+const absolutePath = z.string().startsWith('/', 'an absolute path').max(1024);
+
+/** A directory whose people may sign in (C-05). */
+const Directory = z.strictObject({
+  /** Asked in turn. `ldaps://` is TLS from the first byte, `ldap://` is StartTLS; nothing is ever sent in the clear. */
+  servers: z
+    .array(
+      z
+        .string()
+        .regex(
+          /^ldaps?:\/\/([A-Za-z0-9.-]{1,253}|\[[0-9a-fA-F:]{2,45}\])(:\d{1,5})?$/,
+          'ldaps://host:port or ldap://host:port',
+        ),
+    )
+    .min(1)
+    .max(8),
+  library: z.enum(['ldapjs', 'ldapts']).default('ldapjs'),
+  /** PEM file of the authorities that sign the servers' certificates; null for the public ones. */
+  authorities: absolutePath.nullable().default(null),
+  /** The account that looks people up; it needs to read only. */
+  bindDn: dn,
+  bindPasswordFile: absolutePath,
+  timeoutSeconds: z.int().min(1).max(30).default(5),
+  users: z.strictObject({
+    base: dn,
+    objectClass: attribute.default('person'),
+    loginId: attribute.default('mail'),
+    name: attribute.default('cn'),
+    /** Stays the same when a person is renamed: entryUUID, or objectGUID of Active Directory. */
+    id: attribute.default('entryUUID'),
+  }),
+  groups: z.strictObject({
+    base: dn,
+    objectClass: attribute.default('groupOfNames'),
+    member: attribute.default('member'),
+  }),
+  /** Whether who has no account yet gets one at the first login. */
+  createMembers: z.boolean().default(true),
+  /** Who is in the group, in whatever depth, has the roles and belongs to the technician group. */
+  mapping: z
+    .array(
+      z.strictObject({
+        group: dn,
+        roles: z.array(z.enum(['master-admin', 'admin', 'technician', 'auditor'])).min(1),
+        /** As the pages show it: Support › Berlin; the first one that matches counts. */
+        technicianGroup: z.string().min(1).max(2000).nullable().default(null),
+      }),
+    )
+    .min(1)
+    .max(200),
+});
+export type DirectoryConfig = z.infer<typeof Directory>;
+
 const Configuration = z.strictObject({
   version: z.literal(1),
   organisation: z.strictObject({
@@ -64,6 +119,7 @@ const Configuration = z.strictObject({
     pinMinutes: z.int().min(1).max(1440).default(20),
     consentSilenceSeconds: z.int().min(10).max(600).default(60),
   }),
+  directory: Directory.nullable().default(null),
 });
 
 export type ApplianceConfig = z.infer<typeof Configuration>;

@@ -149,10 +149,10 @@ class PortalProcess {
   }
 
   #openIdentity({ store, audit }: Domain, metrics: Metrics): Identity {
-    const { login, organisation } = this.#config.current;
+    const { login, organisation, directory } = this.#config.current;
     const origins = passkeyOrigins(this.#config.current);
     const shared = { clock: systemClock, log: this.#log, metrics, origins };
-    return new Identity({ store, audit, config: login, organisation: organisation.name, ...shared });
+    return new Identity({ store, audit, config: login, directory, organisation: organisation.name, ...shared });
   }
 
   async #openPortal(

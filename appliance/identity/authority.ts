@@ -30,9 +30,14 @@ export async function requireMayCreate(tx: Transaction, actor: Actor, roles: rea
 /** To be asked after the change: it is taken back when nobody could manage the appliance any more. */
 export async function requireAMasterAdmin(tx: Transaction): Promise<void> {
   if ((await countEnabledMasterAdmins(tx)) > 0) return;
-  throw new ApplianceError('conflict', 'identity.last-master-admin', 'this is the last enabled master admin', {
-    hint: 'Make another member master admin first.',
-  });
+  throw new ApplianceError(
+    'conflict',
+    'identity.last-master-admin',
+    'this is the last enabled master admin with a password here',
+    {
+      hint: 'Make another member master admin first.',
+    },
+  );
 }
 
 async function rolesOf(tx: Transaction, actor: Actor): Promise<readonly Role[]> {

@@ -1,10 +1,14 @@
 // Who one is: members, passwords, the second step, logins. Puts the parts together; the portal gets this.
 import type { AuditLog } from '../audit/audit.ts';
 import type { Clock } from '../clock.ts';
-import type { ApplianceConfig } from '../config.ts';
+import type { ApplianceConfig, DirectoryConfig } from '../config.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import { Groups } from '../permissions/groups.ts';
 import type { Store } from '../store/store.ts';
+import { DirectoryDoor } from './directory-door.ts';
+import { DirectoryMembers } from './directory-members.ts';
+import { DirectoryThreads } from './directory-threads.ts';
 import { JudgeThread } from './judge-thread.ts';
 import { LockOut } from './lock-out.ts';
 import { LoginBook } from './login-book.ts';
@@ -28,6 +32,8 @@ export interface IdentityOptions {
   readonly config: ApplianceConfig['login'];
   /** Of our pages, for passkeys: `https://support.example.com`. */
   readonly origins?: readonly string[];
+  /** The directory whose people may sign in too; none unless told. */
+  readonly directory?: DirectoryConfig | null;
   /** Shown by authenticator apps; a password made of it is weak. */
   readonly organisation?: string;
   /** Cheaper hashes, in tests of what is not the hash. */
@@ -43,6 +49,9 @@ export class Identity {
   readonly twoStep: TwoStep;
   readonly passkeys: Passkeys;
   readonly stepUp: StepUp;
+  /** Where the directory puts technicians; the same that support shows. */
+  readonly groups: Groups;
+  readonly directory: DirectoryDoor | null;
   readonly #ownJudge: JudgeThread | null;
 
   constructor({ store, audit, clock, log, metrics, config, ...options }: IdentityOptions) {
@@ -64,11 +73,22 @@ export class Identity {
     this.members = new Members({ ...shared, passwords });
     this.twoStep = new TwoStep({ ...shared, passwords });
     this.passkeys = new Passkeys({ ...shared, passwords });
-    this.logins = new Logins({ ...shared, limiter, passwords, rules: config });
+    this.groups = new Groups(base);
+    this.directory = openDirectory(options.directory ?? null, { ...shared, groups: this.groups, metrics });
+    this.logins = new Logins({ ...shared, limiter, passwords, rules: config, directory: this.directory });
   }
 
   async close(): Promise<void> {
     await this.logins.close();
+    await this.directory?.close();
     await this.#ownJudge?.close();
   }
+}
+
+type DirectoryParts = Omit<ConstructorParameters<typeof DirectoryMembers>[0], 'config'> & { readonly metrics: Metrics };
+
+function openDirectory(config: DirectoryConfig | null, parts: DirectoryParts): DirectoryDoor | null {
+  if (config === null) return null;
+  const members = new DirectoryMembers({ ...parts, config });
+  return new DirectoryDoor({ ...parts, config, directory: new DirectoryThreads(config, parts.metrics), members });
 }

@@ -10,6 +10,7 @@ import type { Log } from '../log.ts';
 import type { Transaction } from '../store/sql.ts';
 import type { Store } from '../store/store.ts';
 import { requireMayManage } from './authority.ts';
+import { type DirectoryAnswer, type DirectoryDoor, notAsked } from './directory-door.ts';
 import { isLocked, type LockOut, type RefusalReason } from './lock-out.ts';
 import {
   type EndReason,
@@ -65,11 +66,20 @@ export interface LoginsOptions {
   readonly passwords: Passwords;
   readonly secondStep: SecondStep;
   readonly passkeyCheck: PasskeyCheck;
+  /** Asked for who has no account here, or one that came from there. */
+  readonly directory: DirectoryDoor | null;
   readonly rules: LoginRules;
 }
 
 /** Looks at a second step, and uses it up. */
 type Accept = (tx: Transaction, known: KnownMember) => Promise<boolean>;
+
+interface Verdict {
+  /** The account as it was before the password was judged. */
+  readonly seen: KnownMember | undefined;
+  readonly isRight: boolean;
+  readonly answer: DirectoryAnswer;
+}
 
 export class Logins {
   readonly #parts: LoginsOptions;
@@ -100,15 +110,21 @@ export class Logins {
    * @throws ApplianceError `login.refused` for unknown, wrong, locked, disabled alike; `login.limited`
    */
   async signIn(request: SignInRequest): Promise<IssuedLogin> {
-    const { store, book, limiter } = this.#parts;
+    const { store, book, limiter, directory } = this.#parts;
     const loginId = foldLoginId(request.loginId.slice(0, MAX_TYPED_CHARACTERS));
     await this.#admit(request.source, loginId);
     const known = await findMemberByLoginId(store.core.read, loginId);
     // A password too long to be one is cut, not skipped: the work is the same, and it can't match.
     const password = request.password.slice(0, MAX_PASSWORD_CHARACTERS + 1);
-    const isRight = await this.#verify(password, known, request.source);
-    const issued = await book.act(act => this.#enter(act, request, loginId, known, isRight));
+    const asking = directory?.ask(loginId, password, known) ?? notAsked;
+    const isOwn = await this.#verify(password, known, request.source);
+    const isLocal = known !== undefined && !known.member.inDirectory;
+    // Who is right waits for no directory; who is refused waits as long as everyone else who is.
+    const answer = isLocal && isOwn ? notAsked : await asking;
+    const verdict = { seen: known, isRight: isLocal ? isOwn : answer.person !== null, answer };
+    const issued = await book.act(act => this.#enter(act, request, loginId, verdict));
     if (issued === null) throw refusedLogin();
+    if (answer.person !== null) await directory?.place(issued.login.memberId, answer.person);
     await limiter.giveBack(request.source, loginId);
     return issued;
   }
@@ -238,17 +254,16 @@ export class Logins {
     });
   }
 
-  async #enter(
-    act: Act,
-    request: SignInRequest,
-    loginId: string,
-    seen: KnownMember | undefined,
-    isRight: boolean,
-  ): Promise<IssuedLogin | null> {
-    const { lockOut, passwords, book } = this.#parts;
+  async #enter(act: Act, request: SignInRequest, loginId: string, verdict: Verdict): Promise<IssuedLogin | null> {
+    const { lockOut, passwords, book, directory } = this.#parts;
+    const { seen, answer } = verdict;
     // Read again: while the hash was computed the account may have been locked, disabled or given a new password.
-    const known = seen && (await findMember(act.tx, seen.member.id));
-    const reason = this.#refusal(seen, known, isRight);
+    const known =
+      answer.person === null
+        ? seen && (await findMember(act.tx, seen.member.id))
+        : await directory?.admit(act, answer.person);
+    if (answer.fault !== null) await directory?.note(act.tx, answer.fault, request.source);
+    const reason = this.#refusal(verdict, known);
     if (known === undefined) {
       const digest = await this.#digest(act.tx, loginId);
       await lockOut.refuse(act.tx, request.source, 'unknown', { digest });
@@ -265,11 +280,13 @@ export class Logins {
     return book.issue(act, member, stage, request);
   }
 
-  #refusal(seen: KnownMember | undefined, known: KnownMember | undefined, isRight: boolean): RefusalReason | undefined {
+  #refusal({ seen, answer, isRight }: Verdict, known: KnownMember | undefined): RefusalReason | undefined {
     if (known === undefined) return 'unknown';
     if (known.member.state === 'disabled') return 'disabled';
     if (isLocked(known.member, this.#parts.clock.now())) return 'locked';
+    if (answer.fault !== null && known.member.inDirectory) return 'directory';
     if (!isRight) return 'password';
+    if (answer.person !== null) return undefined; // the directory's word is as new as can be
     return known.secrets.passwordHash === seen?.secrets.passwordHash ? undefined : 'changed-meanwhile';
   }
 

@@ -22,7 +22,8 @@ export interface KnownMember {
 }
 
 const SELECT = `SELECT member.*, (SELECT group_concat(role, ' ') FROM member_role WHERE member_id = member.id) AS roles,
-    (SELECT count(*) FROM passkey WHERE member_id = member.id) AS passkeys
+    (SELECT count(*) FROM passkey WHERE member_id = member.id) AS passkeys,
+    EXISTS (SELECT 1 FROM directory_link WHERE member_id = member.id) AS in_directory
   FROM member`;
 
 export async function findMember(from: Reader, id: string): Promise<KnownMember | undefined> {
@@ -43,9 +44,11 @@ export async function countMembers(from: Reader): Promise<number> {
   return Number((await from.get('SELECT count(*) AS n FROM member'))?.n);
 }
 
+/** Those of the directory don't count: it may be down, or take the role away. */
 export async function countEnabledMasterAdmins(from: Reader): Promise<number> {
   const row = await from.get(
-    `SELECT count(*) AS n FROM member JOIN member_role ON member_id = id WHERE role = 'master-admin' AND is_enabled = 1`,
+    `SELECT count(*) AS n FROM member JOIN member_role ON member_id = id WHERE role = 'master-admin' AND is_enabled = 1
+       AND NOT EXISTS (SELECT 1 FROM directory_link WHERE directory_link.member_id = id)`,
   );
   return Number(row?.n);
 }
@@ -86,6 +89,7 @@ export async function setRoles(tx: Transaction, id: string, roles: readonly Role
 
 /** Columns that are set on their own, with the type each has. */
 export interface MemberColumns {
+  readonly login_id: string;
   readonly name: string;
   readonly is_enabled: 0 | 1;
   readonly must_change: 0 | 1;
@@ -177,6 +181,7 @@ export function toMember(row: Row): Member {
     lockedUntil: instant('locked_until'),
     mustChangePassword: row.must_change === 1,
     passwordChangedAt: instant('password_changed_at'),
+    inDirectory: row.in_directory === 1,
     twoStepRequired: row.two_step_required === 1,
     twoStepEnrolled: row.two_step_secret !== null || Number(row.passkeys) > 0,
     hasAuthenticatorApp: row.two_step_secret !== null,

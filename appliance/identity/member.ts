@@ -19,6 +19,8 @@ export interface Member {
   readonly mustChangePassword: boolean;
   /** ms UTC; null before the member chose a password himself. */
   readonly passwordChangedAt: number | null;
+  /** Whether the account came from the directory: password and roles are kept there (C-05). */
+  readonly inDirectory: boolean;
   readonly twoStepRequired: boolean;
   /** By an authenticator app, a passkey, or both. */
   readonly twoStepEnrolled: boolean;
@@ -78,4 +80,17 @@ export function parseRoles(roles: unknown): readonly Role[] {
 export function mayManage(actor: readonly Role[], target: readonly Role[]): boolean {
   if (actor.includes('master-admin')) return true;
   return actor.includes('admin') && !target.includes('master-admin') && !target.includes('admin');
+}
+
+/** @throws ApplianceError `password.in-directory` */
+export function requireOwnPassword({ inDirectory }: Pick<Member, 'inDirectory'>): void {
+  if (!inDirectory) return;
+  throw new ApplianceError(
+    'conflict',
+    'password.in-directory',
+    'this password is kept in the organisation’s directory',
+    {
+      hint: 'Change it there, as for your other programs; it holds here at once.',
+    },
+  );
 }

@@ -9,7 +9,15 @@ import type { Store } from '../store/store.ts';
 import { requireAMasterAdmin, requireMasterAdmin, requireMayCreate, requireMayManage } from './authority.ts';
 import type { LockOut } from './lock-out.ts';
 import type { Act, LoginBook } from './login-book.ts';
-import { foldLoginId, type Member, parseLoginId, parseName, parseRoles, type Role } from './member.ts';
+import {
+  foldLoginId,
+  type Member,
+  parseLoginId,
+  parseName,
+  parseRoles,
+  type Role,
+  requireOwnPassword,
+} from './member.ts';
 import {
   countMembers,
   findMember,
@@ -115,6 +123,7 @@ export class Members {
       }
       const [before, after] = [member.roles.join(' '), roles.join(' ')];
       if (before === after) return;
+      if (member.inDirectory) throw rolesInDirectory();
       await setRoles(act.tx, id, roles);
       await this.#tell(act, actor, 'member.roles-changed', id, { before, after });
       await this.#parts.book.endAll(act, id, 'roles-changed', actor);
@@ -149,7 +158,8 @@ export class Members {
 
   /** The member has to choose a new password at the next login. */
   forceChange(actor: Actor, id: string): Promise<Member> {
-    return this.#change(actor, id, async act => {
+    return this.#change(actor, id, async (act, { member }) => {
+      requireOwnPassword(member);
       await setColumns(act.tx, id, { must_change: 1 });
       await this.#tell(act, actor, 'member.password-change-forced', id);
     });
@@ -162,6 +172,7 @@ export class Members {
     const after = await hasher.hash(temporaryPassword);
     const { history } = await passwords.policy();
     const member = await this.#change(actor, id, async (act, known) => {
+      requireOwnPassword(known.member);
       const before = known.secrets.passwordHash;
       await replacePassword(act.tx, { id, before, after, mustChange: true, at: clock.now(), keep: history });
       await lockOut.clear(act.tx, known);
@@ -223,6 +234,12 @@ async function insertUnique(tx: Transaction, member: Parameters<typeof insertMem
       cause,
     });
   }
+}
+
+function rolesInDirectory(): ApplianceError {
+  return new ApplianceError('conflict', 'member.in-directory', 'this member’s roles come from the directory', {
+    hint: 'Change the groups there, or the mapping in appliance.yaml.',
+  });
 }
 
 function missing(): ApplianceError {

@@ -11,7 +11,7 @@ import { isLocked, type LockOut } from './lock-out.ts';
 import type { IssuedLogin, Login } from './login.ts';
 import { type Act, actorOf, type LoginBook, refusedLogin } from './login-book.ts';
 import { findLogin } from './login-store.ts';
-import type { Member } from './member.ts';
+import { type Member, requireOwnPassword } from './member.ts';
 import { findMember, type KnownMember, listFormerPasswords, replacePassword } from './member-store.ts';
 import { type PasswordHasher, tooMany } from './password-hasher.ts';
 import {
@@ -97,6 +97,7 @@ export class Passwords {
 
   /** Whether the member has to choose a new one at this login. */
   isDue(member: Member, { maxAgeDays }: PasswordPolicy): boolean {
+    if (member.inDirectory) return false;
     if (member.mustChangePassword || member.passwordChangedAt === null) return true;
     return maxAgeDays !== null && member.passwordChangedAt + maxAgeDays * DAY_MS <= this.#parts.clock.now();
   }
@@ -105,7 +106,7 @@ export class Passwords {
    * Changes the password of whoever holds the login, ends all other logins and gives this one a new token.
    * A wrong password or code counts towards the lock, as at sign-in.
    * @throws ApplianceError `password.unacceptable`, `password.used-before`, `password.not-changed` (wrong current one or
-   *   code), `login.refused`, `login.limited`
+   *   code), `password.in-directory`, `login.refused`, `login.limited`
    */
   async change(login: Login, request: PasswordChange): Promise<IssuedLogin> {
     if (this.#changing.has(login.memberId)) throw tooMany();
@@ -123,6 +124,7 @@ export class Passwords {
     const known = await findMember(store.core.read, login.memberId);
     if (known === undefined || isLocked(known.member, this.#parts.clock.now())) throw refusedLogin();
     const { member, secrets } = known;
+    requireOwnPassword(member);
     const current = request.current.slice(0, MAX_PASSWORD_CHARACTERS);
     const isRight = await hasher.verify(current, secrets.passwordHash);
     if (isRight) {

@@ -82,6 +82,16 @@ export class Groups {
     return listGroups(this.#store.core.read);
   }
 
+  /** Ids by the names pages show: `Support › Berlin`. */
+  async names(): Promise<Map<string, string>> {
+    const groups = new Map((await this.list()).map(group => [group.id, group]));
+    const pathTo = (group: Group): Group[] => {
+      const parent = groups.get(group.parentId ?? '');
+      return parent === undefined ? [group] : [...pathTo(parent), group];
+    };
+    return new Map([...groups.values()].map(group => [pathName(pathTo(group)), group.id]));
+  }
+
   get(id: string): Promise<Group> {
     return getGroup(this.#store.core.read, id);
   }

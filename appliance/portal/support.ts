@@ -8,7 +8,7 @@ import { describeError } from '../errors.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Log } from '../log.ts';
 import type { Gauge, Metrics } from '../metrics.ts';
-import { Groups } from '../permissions/groups.ts';
+import type { Groups } from '../permissions/groups.ts';
 import { ActionLog } from '../sessions/action-log.ts';
 import { Chat } from '../sessions/chat.ts';
 import { Codes } from '../sessions/codes.ts';
@@ -59,7 +59,7 @@ export class Support {
   constructor(options: SupportOptions) {
     this.#options = options;
     const { metrics } = options;
-    this.groups = new Groups(options);
+    this.groups = options.identity.groups;
     this.sessions = new Sessions(options);
     const shared = { ...options, sessions: this.sessions, groups: this.groups };
     this.entries = new Entries(shared);
