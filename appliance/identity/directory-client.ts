@@ -24,7 +24,7 @@ export interface LdapClient extends Disposable {
   search(query: LdapQuery): AsyncIterable<readonly LdapEntry[]>;
 }
 
-export type OpenLdapClient = (server: ServerAddress, tls: ConnectionOptions) => LdapClient;
+export type OpenLdapClient = (server: ServerAddress, tls: ConnectionOptions) => Promise<LdapClient>;
 
 export const PAGE_ENTRIES = 500;
 export const INVALID_CREDENTIALS = 49; // RFC 4511 §4.1.9

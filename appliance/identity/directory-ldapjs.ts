@@ -11,7 +11,7 @@ import {
 } from './directory-client.ts';
 import type { ServerAddress } from './directory-wire.ts';
 
-export function openLdapjs({ host, port }: ServerAddress, tlsOptions: ConnectionOptions): LdapClient {
+export async function openLdapjs({ host, port }: ServerAddress, tlsOptions: ConnectionOptions): Promise<LdapClient> {
   // Always ldaps: StartTLS has happened on the wire already, if it was asked for.
   const client = ldapjs.createClient({ url: `ldaps://${host.includes(':') ? `[${host}]` : host}:${port}`, tlsOptions });
   const { promise: failed, reject } = Promise.withResolvers<never>();

@@ -1,5 +1,6 @@
 // ldapts as our LDAP client: the same protocol by other people, one setting away.
-import type { ConnectionOptions } from 'node:tls';
+import { once } from 'node:events';
+import { type ConnectionOptions, connect } from 'node:tls';
 import { AndFilter, Client, type Entry, EqualityFilter } from 'ldapts';
 import {
   INVALID_CREDENTIALS,
@@ -17,12 +18,14 @@ class EveryName extends Array<string> {
   }
 }
 
-export function openLdapts({ host, port }: ServerAddress, tlsOptions: ConnectionOptions): LdapClient {
-  // Always ldaps: StartTLS has happened on the wire already, if it was asked for.
+export async function openLdapts({ host, port }: ServerAddress, tlsOptions: ConnectionOptions): Promise<LdapClient> {
+  // The library would write before it knows whether the certificate holds; it gets the connection when that is known.
+  const socket = connect(tlsOptions);
+  await once(socket, 'secureConnect');
   const client = new Client({
     url: `ldaps://${host.includes(':') ? `[${host}]` : host}:${port}`,
-    tlsOptions,
     strictDN: false,
+    createSecureConnection: () => socket,
   });
   return {
     bind: async (dn, password) => {

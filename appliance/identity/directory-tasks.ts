@@ -5,7 +5,7 @@ import type { DirectoryPerson, DirectorySettings, DirectoryStep } from './direct
 import type { LdapClient, LdapEntry, LdapQuery, OpenLdapClient } from './directory-client.ts';
 import { normalDn } from './directory-dn.ts';
 import { DirectoryFault, explainFault } from './directory-fault.ts';
-import { openWire, parseServer, type ServerAddress, shakeHands } from './directory-wire.ts';
+import { openWire, parseServer, type ServerAddress, shakeHands, type Wire } from './directory-wire.ts';
 
 const LOGIN_BYTES = 4 * 2 ** 20; // in each connection
 const LIST_BYTES = 64 * 2 ** 20;
@@ -149,12 +149,13 @@ async function inTurn<T>(
 }
 
 /** A client that fails as soon as its connection does, whatever the library makes of that. */
-function overWire(
-  wire: Awaited<ReturnType<typeof openWire>>,
-  server: ServerAddress,
-  library: OpenLdapClient,
-): LdapClient {
-  const client = library(server, wire.tls);
+async function overWire(wire: Wire, server: ServerAddress, library: OpenLdapClient): Promise<LdapClient> {
+  const opening = library(server, wire.tls);
+  const client = await Promise.race([opening, wire.failed]).catch(error => {
+    wire[Symbol.dispose]();
+    opening.catch(() => undefined); // whichever was second
+    throw error;
+  });
   return {
     bind: (dn, password) => Promise.race([client.bind(dn, password), wire.failed]),
     async *search(query) {

@@ -29,7 +29,7 @@ export interface WireLimits {
 
 const SUITES = ['TLS_AES_256_GCM_SHA384', 'ECDHE-RSA-AES256-GCM-SHA384', 'ECDHE-ECDSA-AES256-GCM-SHA384'].join(':');
 const GROUPS = 'X25519MLKEM768:X25519:P-256:P-384';
-const ENDED_AFTER_MS = 50;
+const ENDED_AFTER_MS = 20;
 /** ExtendedRequest 1 with the OID of StartTLS (RFC 4511 §4.14.1). */
 const START_TLS = Buffer.concat([Buffer.from('301d02010177188016', 'hex'), Buffer.from('1.3.6.1.4.1.1466.20037')]);
 const MAX_START_TLS_ANSWER = 4096;

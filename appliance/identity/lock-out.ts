@@ -35,7 +35,15 @@ export function isLocked({ lockedUntil }: Pick<Member, 'lockedUntil'>, now: numb
   return lockedUntil !== null && lockedUntil > now;
 }
 
-export type RefusalReason = 'unknown' | 'disabled' | 'locked' | 'password' | 'code' | 'passkey' | 'changed-meanwhile' | 'directory';
+export type RefusalReason =
+  | 'unknown'
+  | 'disabled'
+  | 'locked'
+  | 'password'
+  | 'code'
+  | 'passkey'
+  | 'changed-meanwhile'
+  | 'directory';
 
 export interface LockOutOptions {
   readonly audit: AuditLog;

@@ -308,6 +308,11 @@ export class Logins {
       await lockOut.refuse(act.tx, source, isDisabled ? 'disabled' : 'locked', { id: member.id });
       return null;
     }
+    // The directory is to be asked at each login whether he still may (C-05); a passkey can be his second step only.
+    if (member.inDirectory) {
+      await lockOut.refuse(act.tx, source, 'directory', { id: member.id });
+      return null;
+    }
     if (!(await passkeyCheck.accept(act.tx, known, proof, source))) {
       await lockOut.fail(act.tx, known, source, 'passkey');
       return null;

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { type Actor, applianceActor } from '../../appliance/audit/entry.ts';
-import { parseConfig } from '../../appliance/config.ts';
+import { type DirectoryConfig, parseConfig } from '../../appliance/config.ts';
 import { Identity } from '../../appliance/identity/identity.ts';
 import { JudgeThread } from '../../appliance/identity/judge-thread.ts';
 import type { IssuedLogin } from '../../appliance/identity/login.ts';
@@ -52,7 +52,13 @@ export interface TestIdentity extends TestAudit {
 }
 
 /** Identity on a real store and log; only the price of a hash is lower. */
-export async function openTestIdentity({ log2N = 4 } = {}): Promise<TestIdentity> {
+export async function openTestIdentity({
+  log2N = 4,
+  directory = null,
+}: {
+  log2N?: number;
+  directory?: DirectoryConfig | null;
+} = {}): Promise<TestIdentity> {
   const hooks: { afterVerify: (() => Promise<unknown>) | null } = { afterVerify: null };
   const at = await openTestAudit();
   const metrics = new Metrics();
@@ -65,7 +71,7 @@ export async function openTestIdentity({ log2N = 4 } = {}): Promise<TestIdentity
     hooks.afterVerify = null;
     await afterVerify?.();
   };
-  const options = { store: at.store, audit: at.audit, clock: at.clock, log, metrics, config, hasher, judge };
+  const options = { store: at.store, audit: at.audit, clock: at.clock, log, metrics, config, hasher, judge, directory };
   const identity = new Identity({ ...options, organisation: 'Kestrel Works', origins: [ORIGIN, SECOND_ORIGIN] });
   const create = async (loginId: string, roles: readonly Role[]) =>
     (await identity.members.create(applianceActor, { loginId, name: `${loginId} name`, roles, password: PASSWORD }))

@@ -10,12 +10,18 @@ export interface ErrorCode {
 
 const RAISED = /new ApplianceError\(\s*'([a-z]+)',\s*'([a-z0-9.-]+)',\s*(?:'((?:[^'\\]|\\.)*)'|`([^`]*)`|[^,)]*)/g;
 
+/** Why a directory gave no answer is told by faults of its own (`identity/directory-fault.ts`). */
+const DIRECTORY = /'(directory\.[a-z-]+)',\s*(?:'((?:[^'\\]|\\.)*)'|`([^`]*)`)/g;
+
 /** @param root folder `appliance/` @returns by code, each once */
 export function listErrorCodes(root: string): ErrorCode[] {
   const byCode = new Map<string, ErrorCode>();
   for (const file of readdirSync(root, { recursive: true, encoding: 'utf8' })) {
     if (!file.endsWith('.ts')) continue;
-    for (const [, kind = '', code = '', quoted, template] of readFileSync(join(root, file), 'utf8').matchAll(RAISED)) {
+    const source = readFileSync(join(root, file), 'utf8');
+    const faults = file.startsWith('identity/directory') ? source.matchAll(DIRECTORY) : [];
+    const told = [...faults].map(([all, ...rest]) => [all, 'unavailable', ...rest]);
+    for (const [, kind = '', code = '', quoted, template] of [...source.matchAll(RAISED), ...told]) {
       const message = (quoted ?? template ?? '').replaceAll("\\'", "'").replace(/\$\{[^}]*\}/g, '…');
       if (!byCode.has(code)) byCode.set(code, { code, kind, message });
     }
