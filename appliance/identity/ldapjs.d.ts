@@ -45,6 +45,5 @@ declare module 'ldapjs' {
 
   const ldapjs: Ldapjs;
 
-  // biome-ignore lint/style/noDefaultExport: so the package exports it
-  export default ldapjs;
+  export = ldapjs;
 }
