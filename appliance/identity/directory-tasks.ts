@@ -1,6 +1,7 @@
 // What is asked of a directory, whichever library speaks: several servers in turn, exactly one hit, the user's own bind on a
 // fresh connection, nested groups breadth-first. Runs in the directory's thread; what comes in is bounded here.
 import { randomBytes } from 'node:crypto';
+import { lookup } from 'node:dns/promises';
 import type { DirectoryPerson, DirectorySettings, DirectoryStep } from './directory.ts';
 import type { LdapClient, LdapEntry, LdapQuery, OpenLdapClient } from './directory-client.ts';
 import { normalDn } from './directory-dn.ts';
@@ -76,39 +77,10 @@ export function list(settings: DirectorySettings, library: OpenLdapClient): Prom
 export async function test(settings: DirectorySettings, library: OpenLdapClient): Promise<DirectoryStep[]> {
   const steps: DirectoryStep[] = [];
   for (const url of settings.servers) {
-    const server = parseServer(url);
-    const limits = { maxBytes: LOGIN_BYTES, authorities: settings.authorities };
-    const open = async () => {
-      const signal = AbortSignal.timeout(settings.timeoutSeconds * 1000);
-      return overWire(await openWire(server, { ...limits, signal }), server, library);
-    };
-    const handshake = async () => {
-      using wire = await openWire(server, { ...limits, signal: AbortSignal.timeout(settings.timeoutSeconds * 1000) });
-      return `connected; ${await shakeHands(wire)}${server.startTls ? ', by StartTLS' : ''}`;
-    };
-    const bind = async () => {
-      using _service = await openService(settings, open, server);
-      return `signed in as ${settings.bindDn}`;
-    };
-    const search = async () => {
-      using service = await openService(settings, open, server);
-      const [entry] = await take(service, peopleQuery(settings), 1);
-      if (entry === undefined) return `nobody of class ${settings.users.objectClass} is below ${settings.users.base}`;
-      return explainEntry(settings, entry);
-    };
-    const groups = async () => {
-      using service = await openService(settings, open, server);
-      return await explainGroups(settings, service); // before the connection is disposed of
-    };
     let isFailed = false;
-    for (const [name, run] of Object.entries({
-      'Connect, TLS': handshake,
-      'Sign in': bind,
-      People: search,
-      Groups: groups,
-    })) {
+    for (const [name, run] of Object.entries(stepsWith(settings, library, parseServer(url)))) {
       if (isFailed) {
-        steps.push({ server: url, name, state: 'skipped', text: 'not tried' });
+        steps.push({ server: url, name, state: 'skipped', text: '' });
         continue;
       }
       const step = await run().then(
@@ -120,6 +92,42 @@ export async function test(settings: DirectorySettings, library: OpenLdapClient)
     }
   }
   return steps;
+}
+
+function stepsWith(
+  settings: DirectorySettings,
+  library: OpenLdapClient,
+  server: ServerAddress,
+): Record<string, () => Promise<string>> {
+  const wire = () => {
+    const signal = AbortSignal.timeout(settings.timeoutSeconds * 1000);
+    return openWire(server, { maxBytes: LOGIN_BYTES, authorities: settings.authorities, signal });
+  };
+  const open = async () => overWire(await wire(), server, library);
+  return {
+    Name: async () => {
+      const found = await lookup(server.host, { all: true });
+      return `is ${found.map(({ address }) => address).join(', ')}`;
+    },
+    'Connect, TLS': async () => {
+      using connected = await wire();
+      return `connected; ${await shakeHands(connected)}${server.startTls ? ', by StartTLS' : ''}`;
+    },
+    'Sign in': async () => {
+      using _service = await openService(settings, open, server);
+      return `signed in as ${settings.bindDn}`;
+    },
+    People: async () => {
+      using service = await openService(settings, open, server);
+      const [entry] = await take(service, peopleQuery(settings), 1);
+      if (entry === undefined) return `nobody of class ${settings.users.objectClass} is below ${settings.users.base}`;
+      return explainEntry(settings, entry);
+    },
+    Groups: async () => {
+      using service = await openService(settings, open, server);
+      return await explainGroups(settings, service); // before the connection is disposed of
+    },
+  };
 }
 
 /** The first server that gives an answer gives it; the faults of all of them are told when none does. */
@@ -351,7 +359,7 @@ async function explainGroups(settings: DirectorySettings, service: LdapClient): 
     if (found.size > MAX_GROUPS_READ) break;
   }
   const missing = settings.groupNames.filter(name => !found.has(normalDn(name)));
-  const text = `${found.size} groups below ${base}`;
+  const text = `${found.size} ${found.size === 1 ? 'group' : 'groups'} below ${base}`;
   return missing.length === 0
     ? `${text}; each group of the mapping is there`
     : `${text}; of the mapping these are not there: ${missing.join('; ')}`;

@@ -17,6 +17,7 @@ import { passkeyRoutes } from './account/passkeys.ts';
 import { shareRoutes } from './account/share.ts';
 import { auditRoutes } from './admin/audit.ts';
 import { type BackupFace, backupRoutes } from './admin/backups.ts';
+import { directoryRoutes } from './admin/directory.ts';
 import { memberRoutes } from './admin/members.ts';
 import { policyRoutes } from './admin/password-policy.ts';
 import { postRoutes } from './admin/posts.ts';
@@ -110,6 +111,7 @@ export class Portal {
       shareRoutes(shared),
       memberRoutes(shared),
       policyRoutes(shared),
+      directoryRoutes(shared),
       backupRoutes(shared),
       postRoutes(shared),
       retentionRoutes(shared),

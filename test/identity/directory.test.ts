@@ -134,12 +134,12 @@ test.serial('C-05 the test tells each step, and a password others can read is no
   const steps = await ask(config, directory => directory.test());
   t.deepEqual(
     steps.map(({ state }) => state),
-    ['done', 'done', 'done', 'done', 'failed', 'skipped', 'skipped', 'skipped'],
+    [...Array(6).fill('done'), 'failed', ...Array(3).fill('skipped')],
   );
-  t.regex(steps[0]?.text ?? '', /TLSv1\.3, TLS_AES_256_GCM_SHA384/);
-  t.regex(steps[2]?.text ?? '', /with mail, cn and entryUUID/);
-  t.true(steps[3]?.text.endsWith(`not there: ${groupDn('gone')}`));
-  t.regex(steps[4]?.text ?? '', /nobody listens there/);
+  t.regex(steps[1]?.text ?? '', /TLSv1\.3, TLS_AES_256_GCM_SHA384/);
+  t.regex(steps[3]?.text ?? '', /with mail, cn and entryUUID/);
+  t.true(steps[4]?.text.endsWith(`not there: ${groupDn('gone')}`));
+  t.regex(steps[6]?.text ?? '', /nobody listens there/);
   chmodSync(slapd.path('password'), 0o644);
   t.regex(await faultOf(config), /^directory.password-file .*chmod 600/);
   chmodSync(slapd.path('password'), 0o600);

@@ -13,6 +13,7 @@ const TOPICS = [
   { name: 'helping', title: 'Helping a customer' },
   { name: 'accounts', title: 'Accounts and signing in' },
   { name: 'two-step', title: 'Two-step' },
+  { name: 'directory', title: 'Signing in by a directory (LDAP)' },
   { name: 'certificates', title: 'Certificates' },
   { name: 'programs', title: 'The customer’s program' },
   { name: 'backup', title: 'Backup and restore' },

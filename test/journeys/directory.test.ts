@@ -1,0 +1,48 @@
+// The page of the directory, with a real slapd: nothing set, a test, a preview, an apply, and someone of it signing in.
+import test from 'ava';
+import { startAppliance } from '../support/appliance.ts';
+import { openBrowser } from '../support/chromium.ts';
+import { inBothSchemes } from '../support/look.ts';
+import { groupDn, Slapd } from '../support/slapd.ts';
+import { signIn } from './portal-steps.ts';
+
+test('C-05 a master admin tests the directory, sees what a sync changes and applies it; then its people sign in', async t => {
+  const people = ['Ann', 'Bob'].map(cn => ({
+    cn,
+    mail: `${cn.toLowerCase()}@example.com`,
+    password: `${cn}-password`,
+  }));
+  await using slapd = await Slapd.start({ people, groups: { support: ['Ann'] } });
+  const directory = slapd.config({
+    servers: [`ldap://localhost:${slapd.ldapPort}`, 'ldaps://localhost:1'],
+    mapping: [{ group: groupDn('support'), roles: ['technician'], technicianGroup: 'Everyone' }],
+  });
+  await using appliance = await startAppliance({ accounts: true, config: { directory } });
+  await using admin = await openBrowser(appliance);
+  const { page } = admin;
+  const account = appliance.accounts?.['master-admin'];
+  await signIn(page, appliance.url, account?.loginId ?? '', account?.password ?? '');
+  await page.getByRole('navigation').getByRole('link', { name: 'Directory' }).click();
+  await page.getByRole('button', { name: 'Test' }).click();
+  await page.getByText('each group of the mapping is there').waitFor();
+  await page.getByText('nobody listens there').waitFor();
+  await inBothSchemes(t, admin, 'portal-directory-test');
+  await page.getByRole('button', { name: 'Preview a sync' }).click();
+  await page.getByRole('cell', { name: 'ann@example.com' }).waitFor();
+  await inBothSchemes(t, admin, 'portal-directory-preview');
+  await page.getByRole('button', { name: 'Apply' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Yes' }).click();
+  await page.getByText('Applied: 1 new').waitFor();
+  await page.goto(`${appliance.url}/help/directory`);
+  await inBothSchemes(t, admin, 'portal-help-directory');
+  await page.goto(`${appliance.url}/admin/members`);
+  await page.getByRole('link', { name: 'Ann' }).click();
+  await page.getByText('All of it comes from the directory').waitFor();
+  await inBothSchemes(t, admin, 'portal-member-of-directory');
+  t.deepEqual(admin.complaints, []);
+  await using ann = await openBrowser(appliance);
+  await signIn(ann.page, appliance.url, 'ann@example.com', 'Ann-password');
+  await ann.page.waitForURL(/\/technician$/);
+  await ann.page.goto(`${appliance.url}/account`);
+  await ann.page.getByText('It is kept in the organisation’s directory.').waitFor();
+});
