@@ -182,6 +182,7 @@ class PortalProcess {
         'POST /internal/retention': () => keeping.retention.run(),
       },
       legTokens: support.legTokens,
+      admits: (loginId, address) => identity.allowLists.admitLogin(loginId, address),
       upgradeAppletLeg: (request, socket, head) => legs.upgrade(request, socket, head),
     };
     this.#metrics.push(metrics);

@@ -10,6 +10,7 @@ import { type AttachRequest, acceptance, parseAttachRequest } from './attach-req
 import type { OwnOrigins } from './own-origins.ts';
 import { type LegEnd, RelayLeg, type RelayRole, roleOf } from './relay-leg.ts';
 import { type RelayLimits, relayLimits } from './relay-limits.ts';
+import { plainAddress } from './source.ts';
 
 const TICK_MS = 1000;
 
@@ -17,7 +18,14 @@ const TICK_MS = 1000;
  * Uses up a one-time token.
  * @returns the pair both legs of a session share, not secret; undefined when the token is not good for this role, now
  */
-export type Authorise = (leg: { token: string; role: RelayRole }) => Promise<{ pairId: string } | undefined>;
+export type Authorise = (leg: LegClaim) => Promise<{ pairId: string } | undefined>;
+
+export interface LegClaim {
+  readonly token: string;
+  readonly role: RelayRole;
+  /** The peer's; left out where the socket has none any more. */
+  readonly address?: string;
+}
 
 type Pair = { [role in RelayRole]?: RelayLeg };
 
@@ -67,7 +75,9 @@ export class Relay {
     socket.on('error', () => socket.destroy());
     const asked = parseAttachRequest(request, this.#origins);
     if (!asked) return void this.#refuse(socket, 403, 'malformed');
-    this.#attach(asked, socket, head).catch(error => {
+    const { remoteAddress } = request.socket;
+    const address = remoteAddress === undefined ? {} : { address: plainAddress(remoteAddress) };
+    this.#attach({ ...asked, ...address }, socket, head).catch(error => {
       this.#log.error('relay.attach-failed', { error: describeError(error) });
       this.#refuse(socket, 503, 'unavailable');
     });
@@ -81,9 +91,13 @@ export class Relay {
   }
 
   /** Way in: once the authoriser knows the token, the socket is a leg of that pair, and of no other. */
-  async #attach({ token, client, key }: AttachRequest, socket: Duplex, head: Buffer): Promise<void> {
+  async #attach(
+    { token, client, key, ...from }: AttachRequest & Pick<LegClaim, 'address'>,
+    socket: Duplex,
+    head: Buffer,
+  ): Promise<void> {
     const role = roleOf(client);
-    const allowed = await this.#inTime(this.#authorise({ token, role }));
+    const allowed = await this.#inTime(this.#authorise({ token, role, ...from }));
     if (socket.destroyed) return;
     if (this.#closed) return void this.#refuse(socket, 503, 'gateway-closed');
     if (!allowed) return void this.#refuse(socket, 403, 'token');

@@ -9,6 +9,7 @@ import type { Store } from '../store/store.ts';
 import { DirectoryDoor } from './directory-door.ts';
 import { DirectoryMembers } from './directory-members.ts';
 import { DirectoryThreads } from './directory-threads.ts';
+import { AllowLists } from './allow-lists.ts';
 import { JudgeThread } from './judge-thread.ts';
 import { LockOut } from './lock-out.ts';
 import { LoginBook } from './login-book.ts';
@@ -52,6 +53,7 @@ export class Identity {
   /** Where the directory puts technicians; the same that support shows. */
   readonly groups: Groups;
   readonly directory: DirectoryDoor | null;
+  readonly allowLists: AllowLists;
   readonly #ownJudge: JudgeThread | null;
 
   constructor({ store, audit, clock, log, metrics, config, ...options }: IdentityOptions) {
@@ -67,7 +69,9 @@ export class Identity {
     const parts = { ...base, book, lockOut, hasher, secondStep, passkeyCheck };
     const stepUp = new StepUp(parts);
     this.stepUp = stepUp;
-    const shared = { ...parts, stepUp, organisation };
+    const allowLists = new AllowLists(parts);
+    this.allowLists = allowLists;
+    const shared = { ...parts, stepUp, allowLists, organisation };
     const passwords = new Passwords({ ...shared, judge });
     this.passwords = passwords;
     this.members = new Members({ ...shared, passwords });

@@ -42,6 +42,7 @@ export type RefusalReason =
   | 'password'
   | 'code'
   | 'passkey'
+  | 'address'
   | 'changed-meanwhile'
   | 'directory';
 

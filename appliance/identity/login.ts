@@ -38,6 +38,7 @@ export type EndReason =
   | 'password-reset'
   | 'roles-changed'
   | 'disabled'
+  | 'address-refused'
   | 'two-step-changed'
   | 'too-many-failures';
 

@@ -9,6 +9,7 @@ import { ApplianceError, describeError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Transaction } from '../store/sql.ts';
 import type { Store } from '../store/store.ts';
+import type { AllowLists } from './allow-lists.ts';
 import { requireMayManage } from './authority.ts';
 import { type DirectoryAnswer, type DirectoryDoor, notAsked } from './directory-door.ts';
 import { isLocked, type LockOut, type RefusalReason } from './lock-out.ts';
@@ -68,6 +69,7 @@ export interface LoginsOptions {
   readonly passkeyCheck: PasskeyCheck;
   /** Asked for who has no account here, or one that came from there. */
   readonly directory: DirectoryDoor | null;
+  readonly allowLists: AllowLists;
   readonly rules: LoginRules;
 }
 
@@ -273,6 +275,7 @@ export class Logins {
     else if (reason !== undefined) await lockOut.refuse(act.tx, request.source, reason, { id: known.member.id });
     if (reason !== undefined) return null;
     const { member } = known;
+    if (!(await this.#comesFromAllowed(act, member, request.source))) return null;
     const passwordDue = passwords.isDue(member, await passwords.policy(act.tx));
     const stage = stageAfterPassword({ ...member, passwordDue });
     // With a second step to come, failures stay: or its codes could be guessed between two right passwords.
@@ -317,10 +320,19 @@ export class Logins {
       await lockOut.fail(act.tx, known, source, 'passkey');
       return null;
     }
+    if (!(await this.#comesFromAllowed(act, member, source))) return null;
     await lockOut.clear(act.tx, known);
     const passwordDue = passwords.isDue(member, await passwords.policy(act.tx));
     // It is had and it verified its user: both factors, so no second step is asked.
     return book.issue(act, member, stageAfterTwoStep({ ...member, passwordDue }), request);
+  }
+
+  /** Told as any refusal is: who is elsewhere learns nothing of whether the password was right. */
+  async #comesFromAllowed(act: Act, member: Member, source: string): Promise<boolean> {
+    const { allowLists, lockOut } = this.#parts;
+    if (await allowLists.admits(member, source, act.tx)) return true;
+    await lockOut.refuse(act.tx, source, 'address', { id: member.id });
+    return false;
   }
 
   async #requireAlone(): Promise<void> {

@@ -23,13 +23,19 @@ import { parse } from './web/parse.ts';
 
 const MAX_BODY_BYTES = 4096;
 const APPLET_LEG_PATH = '/internal/applet-leg';
-const Authorise = z.strictObject({ digest: z.string().max(64), role: z.enum(['console', 'applet']) });
+const Authorise = z.strictObject({
+  digest: z.string().max(64),
+  role: z.enum(['console', 'applet']),
+  address: z.string().max(64).optional(),
+});
 
 /** What sessions need beside the routes below; there is none before first setup is done. */
 export interface InternalSupport {
   /** What parts of the portal answer that are there only once it is set up, by method and path. */
   readonly acts?: InternalActs;
-  readonly legTokens: { use(digest: string, role: Leg): Promise<{ pairId: string }> };
+  readonly legTokens: { use(digest: string, role: Leg): Promise<{ pairId: string; loginId?: string }> };
+  /** Whether the login lives and may come from this address (C-06). */
+  readonly admits?: (loginId: string, address: string) => Promise<boolean>;
   /** The connection is its from here on. */
   readonly upgradeAppletLeg?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 }
@@ -65,8 +71,13 @@ export class Internal implements Answerer {
       'POST /internal/backups': () => makeBackup(parts),
       'GET /internal/gateway-list': () => gatewayList.current(),
       'POST /internal/relay/authorise': async body => {
-        const { digest, role } = parse(Authorise, body);
-        const { pairId } = await this.#support().legTokens.use(digest, role);
+        const { digest, role, address } = parse(Authorise, body);
+        const { legTokens, admits } = this.#support();
+        const { pairId, loginId } = await legTokens.use(digest, role);
+        const isAsked = role === 'console' && loginId !== undefined && address !== undefined;
+        if (isAsked && (await admits?.(loginId, address)) === false) {
+          throw new ApplianceError('refused', 'leg-token.refused', 'that token is not valid');
+        }
         return { pairId };
       },
     };

@@ -15,6 +15,7 @@ import { accountRoutes } from './account/account.ts';
 import { confirmRoutes } from './account/confirm.ts';
 import { passkeyRoutes } from './account/passkeys.ts';
 import { shareRoutes } from './account/share.ts';
+import { allowListRoutes } from './admin/allow-lists.ts';
 import { auditRoutes } from './admin/audit.ts';
 import { type BackupFace, backupRoutes } from './admin/backups.ts';
 import { directoryRoutes } from './admin/directory.ts';
@@ -112,6 +113,7 @@ export class Portal {
       memberRoutes(shared),
       policyRoutes(shared),
       directoryRoutes(shared),
+      allowListRoutes({ ...shared, groups: support.groups }),
       backupRoutes(shared),
       postRoutes(shared),
       retentionRoutes(shared),

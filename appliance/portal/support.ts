@@ -82,6 +82,7 @@ export class Support {
     this.actions.start();
     this.#cancels = [
       identity.logins.onEnded((loginId, memberId, reason) => this.#soon(() => this.#endOf(loginId, memberId, reason))),
+      this.groups.onChange(() => this.#soon(() => identity.allowLists.recheck())),
       clock.every(COUNT_EVERY_MS, () => this.#soon(() => this.#count())),
     ];
     this.#soon(() => this.#count());

@@ -109,16 +109,15 @@ export interface LegTokenRow {
   readonly sessionId: SessionId;
   readonly role: string;
   readonly expiresAt: number;
+  /** Login whose console asked for the pair; null when nobody is asked about it. */
+  readonly loginId: string | null;
 }
 
 export async function insertLegToken(tx: Transaction, token: LegTokenRow): Promise<void> {
-  await tx.run('INSERT INTO leg_token (digest, pair_id, session_id, role, expires_at) VALUES (?, ?, ?, ?, ?)', [
-    token.digest,
-    token.pairId,
-    token.sessionId,
-    token.role,
-    token.expiresAt,
-  ]);
+  await tx.run(
+    'INSERT INTO leg_token (digest, pair_id, session_id, role, expires_at, login_id) VALUES (?, ?, ?, ?, ?, ?)',
+    [token.digest, token.pairId, token.sessionId, token.role, token.expiresAt, token.loginId],
+  );
 }
 
 export async function dropExpiredLegTokens(tx: Transaction, now: number): Promise<void> {
@@ -134,13 +133,14 @@ export async function countLegTokens(from: Reader, sessionId: SessionId): Promis
 export async function takeLegToken(
   tx: Transaction,
   { digest, role, now }: { digest: Uint8Array; role: string; now: number },
-): Promise<{ pairId: string; sessionId: SessionId } | undefined> {
-  const row = await tx.get('SELECT pair_id, session_id, expires_at FROM leg_token WHERE digest = ? AND role = ?', [
-    digest,
-    role,
-  ]);
+): Promise<{ pairId: string; sessionId: SessionId; loginId?: string } | undefined> {
+  const row = await tx.get(
+    'SELECT pair_id, session_id, expires_at, login_id FROM leg_token WHERE digest = ? AND role = ?',
+    [digest, role],
+  );
   if (row === undefined) return undefined;
   await tx.run('DELETE FROM leg_token WHERE digest = ?', [digest]);
   if (Number(row.expires_at) <= now) return undefined;
-  return { pairId: String(row.pair_id), sessionId: parseSessionId(row.session_id) };
+  const login = row.login_id === null ? {} : { loginId: String(row.login_id) };
+  return { pairId: String(row.pair_id), sessionId: parseSessionId(row.session_id), ...login };
 }

@@ -43,8 +43,8 @@ export class LegTokens {
     this.#refused = metrics.counter('leg_tokens_refused_total', 'Tokens of relay legs that were refused.');
   }
 
-  /** @throws ApplianceError `session.over`, `leg-token.too-many` */
-  issue(sessionId: SessionId): Promise<LegPair> {
+  /** @param loginId whose console asks @throws ApplianceError `session.over`, `leg-token.too-many` */
+  issue(sessionId: SessionId, loginId: string | null = null): Promise<LegPair> {
     const pairId = toBase64Url(randomBytes(16));
     const now = this.#clock.now();
     return this.#store.core.transaction(async tx => {
@@ -54,7 +54,7 @@ export class LegTokens {
       if ((await countLegTokens(tx, sessionId)) + 2 > MAX_TOKENS) {
         throw new ApplianceError('limited', 'leg-token.too-many', 'too many relays were asked for; try again in 30 s');
       }
-      const pair = { pairId, sessionId, expiresAt: now + LEG_TOKEN_MS };
+      const pair = { pairId, sessionId, loginId, expiresAt: now + LEG_TOKEN_MS };
       return { pairId, console: await draw(tx, pair, 'console'), applet: await draw(tx, pair, 'applet') };
     });
   }
@@ -64,7 +64,7 @@ export class LegTokens {
    * @param digest base64url of the token's SHA-256: the token itself ends at the gateway
    * @throws ApplianceError `leg-token.refused`, which never says why
    */
-  async use(digest: string, role: Leg): Promise<{ pairId: string; sessionId: SessionId }> {
+  async use(digest: string, role: Leg): Promise<{ pairId: string; sessionId: SessionId; loginId?: string }> {
     const bytes = /^[A-Za-z0-9_-]{43}$/.test(digest) ? Buffer.from(digest, 'base64url') : Buffer.alloc(0);
     const now = this.#clock.now();
     const found = await this.#store.core.transaction(tx => takeLegToken(tx, { digest: bytes, role, now }));
@@ -76,7 +76,7 @@ export class LegTokens {
 
 async function draw(
   tx: Transaction,
-  pair: { pairId: string; sessionId: SessionId; expiresAt: number },
+  pair: { pairId: string; sessionId: SessionId; loginId: string | null; expiresAt: number },
   role: Leg,
 ): Promise<string> {
   const token = randomBytes(TOKEN_BYTES);

@@ -75,6 +75,7 @@ async function listen(at: TestIdentity, parts: Parts, socketPath: string): Promi
     gatewayList: { current: none },
     support: () => ({
       legTokens: parts.support.legTokens,
+      admits: (loginId, address) => at.identity.allowLists.admitLogin(loginId, address),
       upgradeAppletLeg: (request, socket, head) => parts.legs.upgrade(request, socket, head),
     }),
     metrics: () => '',

@@ -89,8 +89,9 @@ function addMember(router: PortalRouter, { identity, guards, pages, clock }: Mem
     const logins = await identity.logins.list(member.id);
     const may = mayManage(actor.roles, member.roles);
     const isMaster = actor.roles.includes('master-admin');
+    const ranges = (await identity.allowLists.get({ kind: 'member', id: member.id })).length;
     const view = { account: present(member, clock.now()), logins, may, isMaster, roles: rolesFor(actor, form) };
-    pages.show(ctx, 'member', { title: member.name, form, ...view });
+    pages.show(ctx, 'member', { title: member.name, form, ranges, ...view });
   };
   router.get('/admin/members/:id', guards.requireRole('master-admin', 'admin'), async ctx => {
     const member = await identity.members.get(parse(ById, ctx.params).id);

@@ -133,7 +133,7 @@ class Api {
     router.post('/sessions/:id/relay', this.#quietly, async ctx => {
       const wish = parse(Relay, ctx.request.body);
       await desk.mayLink(sessionOf(ctx), idOf(ctx));
-      ctx.body = { paths: await relays.open(idOf(ctx), wish, ctx.hostname) };
+      ctx.body = { paths: await relays.open(idOf(ctx), sessionOf(ctx).login.id, wish, ctx.hostname) };
     });
     router.post('/sessions/:id/recording-token', this.#quietly, async ctx => {
       parse(Nothing, ctx.request.body);

@@ -23,17 +23,23 @@ export class Relays {
   }
 
   /**
+   * @param loginId of the console
    * @param host the name the console itself came by: its certificate is trusted there
    * @returns none while the applet is away
    */
-  async open(sessionId: SessionId, { purpose, except }: RelayRequest, host: string): Promise<RelayPath[]> {
+  async open(
+    sessionId: SessionId,
+    loginId: string,
+    { purpose, except }: RelayRequest,
+    host: string,
+  ): Promise<RelayPath[]> {
     const { legs, legTokens, gateways } = this.#parts;
     const known = gateways();
     const paths: RelayPath[] = [];
     for (const id of legs.gatewaysOf(sessionId)) {
       const gateway = known.find(one => one.id === id);
       if (gateway === undefined || except.includes(id)) continue;
-      const pair = await legTokens.issue(sessionId);
+      const pair = await legTokens.issue(sessionId, loginId);
       if (!legs.attach(sessionId, { gateway: id, token: fromBase64Url(pair.applet), purpose })) continue;
       paths.push({ gateway: id, url: `wss://${host}:${gateway.port}${PATH}`, token: pair.console });
     }

@@ -82,6 +82,7 @@ export class Guards {
     const token = findCookie(cookies, LOGIN_COOKIE);
     const found = token === undefined ? undefined : await this.#identity.logins.find(token, { touch });
     if (token === undefined || found === undefined) return undefined;
+    if (!(await this.#identity.allowLists.admit(found.login, found.member, address))) return undefined;
     return { token, ...found, actor: actorOf(found.member, address) };
   }
 }

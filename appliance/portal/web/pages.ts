@@ -27,6 +27,7 @@ const NAVIGATION: readonly NavigationEntry[] = [
   { path: '/admin/members', label: 'Members', icon: 'users', roles: ['master-admin', 'admin'] },
   { path: '/admin/password-policy', label: 'Password policy', icon: 'key-round', roles: ['master-admin'] },
   { path: '/admin/directory', label: 'Directory', icon: 'book-user', roles: ['master-admin'] },
+  { path: '/admin/addresses', label: 'Allow lists', icon: 'network', roles: ['master-admin'] },
   { path: '/admin/backups', label: 'Backups', icon: 'archive', roles: ['master-admin'] },
   { path: '/admin/retention', label: 'Retention', icon: 'hourglass', roles: ['master-admin', 'auditor'] },
   { path: '/admin/posts', label: 'CRM post', icon: 'send', roles: ['master-admin'] },
