@@ -33,8 +33,8 @@ export function allowListRoutes(parts: AllowListParts): PortalRouter {
   router.get('/admin/addresses', guards.requireRole('master-admin'), async ctx => {
     const counts = await identity.allowLists.groupCounts();
     const all = await Promise.all(
-      (await groups.list()).map(async ({ id, memberCount }) => {
-        return { id, memberCount, name: pathName(await groups.path(id)), ranges: counts.get(id) ?? 0 };
+      (await groups.list()).map(async ({ id }) => {
+        return { id, name: pathName(await groups.path(id)), ranges: counts.get(id) ?? 0 };
       }),
     );
     all.sort((a, b) => a.name.localeCompare(b.name));

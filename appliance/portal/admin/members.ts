@@ -31,6 +31,7 @@ const FIELD_OF = {
   'member.name-malformed': 'name',
   'member.roles-malformed': 'roles',
 };
+const SHOWN_RANGES = 4;
 const EMPTY = z.strictObject({});
 const roleLabels: Record<Role, string> = {
   'master-admin': 'Master admin: everything',
@@ -89,9 +90,10 @@ function addMember(router: PortalRouter, { identity, guards, pages, clock }: Mem
     const logins = await identity.logins.list(member.id);
     const may = mayManage(actor.roles, member.roles);
     const isMaster = actor.roles.includes('master-admin');
-    const ranges = (await identity.allowLists.get({ kind: 'member', id: member.id })).length;
+    const all = await identity.allowLists.get({ kind: 'member', id: member.id });
+    const list = { ranges: all.slice(0, SHOWN_RANGES), rangesMore: Math.max(0, all.length - SHOWN_RANGES) };
     const view = { account: present(member, clock.now()), logins, may, isMaster, roles: rolesFor(actor, form) };
-    pages.show(ctx, 'member', { title: member.name, form, ranges, ...view });
+    pages.show(ctx, 'member', { title: member.name, form, ...list, ...view });
   };
   router.get('/admin/members/:id', guards.requireRole('master-admin', 'admin'), async ctx => {
     const member = await identity.members.get(parse(ById, ctx.params).id);
