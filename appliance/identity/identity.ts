@@ -67,7 +67,10 @@ export class Identity {
     const secondStep = new SecondStep(clock, audit);
     const passkeyCheck = new PasskeyCheck({ ...base, origins });
     const parts = { ...base, book, lockOut, hasher, secondStep, passkeyCheck };
-    const stepUp = new StepUp(parts);
+    this.groups = new Groups(base);
+    this.directory = openDirectory(options.directory ?? null, { ...parts, groups: this.groups, metrics });
+    const { directory } = this;
+    const stepUp = new StepUp({ ...parts, directory });
     this.stepUp = stepUp;
     const allowLists = new AllowLists(parts);
     this.allowLists = allowLists;
@@ -77,9 +80,7 @@ export class Identity {
     this.members = new Members({ ...shared, passwords });
     this.twoStep = new TwoStep({ ...shared, passwords });
     this.passkeys = new Passkeys({ ...shared, passwords });
-    this.groups = new Groups(base);
-    this.directory = openDirectory(options.directory ?? null, { ...shared, groups: this.groups, metrics });
-    this.logins = new Logins({ ...shared, limiter, passwords, rules: config, directory: this.directory });
+    this.logins = new Logins({ ...shared, limiter, passwords, rules: config, directory });
   }
 
   async close(): Promise<void> {

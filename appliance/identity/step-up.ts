@@ -5,6 +5,8 @@ import type { Clock } from '../clock.ts';
 import { ApplianceError } from '../errors.ts';
 import type { Reader } from '../store/sql.ts';
 import type { Store } from '../store/store.ts';
+import type { DirectoryDoor } from './directory-door.ts';
+import { findLink } from './directory-store.ts';
 import { isLocked, type LockOut, type RefusalReason } from './lock-out.ts';
 import type { IssuedLogin, Login } from './login.ts';
 import { type Act, actorOf, type LoginBook, refusedLogin } from './login-book.ts';
@@ -26,6 +28,7 @@ export interface StepUpOptions {
   readonly hasher: PasswordHasher;
   readonly secondStep: SecondStep;
   readonly passkeyCheck: PasskeyCheck;
+  readonly directory: DirectoryDoor | null;
 }
 
 type Means = 'password' | 'code' | 'passkey';
@@ -58,17 +61,32 @@ export class StepUp {
     return this.#confirm(login, 'code', (act, known) => secondStep.accept(act.tx, known, code, login.address));
   }
 
-  /** Only for a member without a second step. @throws ApplianceError `step-up.wrong`, `login.refused`, `login.limited` */
+  /** Only for a member without a second step. @throws ApplianceError `step-up.wrong`, `login.refused`, `login.limited`, `step-up.no-directory` */
   async byPassword(login: Login, password: string): Promise<IssuedLogin> {
     const { store, hasher } = this.#parts;
     const seen = await findMember(store.core.read, login.memberId);
     if (seen === undefined || this.#hashing.has(login.memberId)) throw refusedLogin();
     this.#hashing.add(login.memberId);
     const hash = seen.secrets.passwordHash;
-    const verified = hasher.verify(password.slice(0, MAX_PASSWORD_CHARACTERS + 1), hash);
-    const isRight = await verified.finally(() => this.#hashing.delete(login.memberId));
-    return this.#confirm(login, 'password', async (_act, { member, secrets }) => {
-      return isRight && secrets.passwordHash === hash && !member.twoStepEnrolled;
+    const typed = password.slice(0, MAX_PASSWORD_CHARACTERS + 1);
+    try {
+      if (seen.member.inDirectory) return await this.#byDirectory(login, typed, seen);
+      const isRight = await hasher.verify(typed, hash);
+      return await this.#confirm(login, 'password', async (_act, { member, secrets }) => {
+        return isRight && secrets.passwordHash === hash && !member.twoStepEnrolled;
+      });
+    } finally {
+      this.#hashing.delete(login.memberId);
+    }
+  }
+
+  async #byDirectory(login: Login, password: string, seen: KnownMember): Promise<IssuedLogin> {
+    const answer = await this.#parts.directory?.ask(seen.member.loginId, password, seen);
+    // Nobody's password was wrong: that counts for nothing.
+    if (answer === undefined || answer.fault !== null) throw unanswered();
+    return this.#confirm(login, 'password', async ({ tx }, { member }) => {
+      const link = answer.person && (await findLink(tx, answer.person.id));
+      return link?.memberId === member.id && !member.twoStepEnrolled;
     });
   }
 
@@ -110,4 +128,10 @@ export class StepUp {
     if (done === null) throw new ApplianceError('refused', 'step-up.wrong', 'that was not right');
     return done;
   }
+}
+
+function unanswered(): ApplianceError {
+  return new ApplianceError('unavailable', 'step-up.no-directory', 'the directory did not answer', {
+    hint: 'Your password is kept there. Try again; an admin finds the reason on the page of the directory.',
+  });
 }

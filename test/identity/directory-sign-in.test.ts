@@ -190,6 +190,15 @@ test.serial('C-05 C-07 too many wrong passwords lock here, and the directory is 
   t.is(await codeFrom(signIn('Eve')), 'accepted');
 });
 
+test.serial('C-03 C-05 whoever adds a passkey confirms with the password of the directory', async t => {
+  const { login } = await signIn('Ann');
+  const { stepUp } = at.identity;
+  t.is(await codeFrom(stepUp.byPassword(login, 'wrong')), 'step-up.wrong');
+  t.is(await codeFrom(stepUp.byPassword(login, 'Bob-password')), 'step-up.wrong');
+  t.is(await codeFrom(stepUp.byPassword(login, 'Ann-password')), 'accepted');
+  t.true(await stepUp.isFresh(login.id));
+});
+
 test.serial('C-05 a sync is seen before it is applied, and only what was seen is applied', async t => {
   const { directory, members: accounts } = at.identity;
   if (directory === null) throw new Error('there is a directory');
