@@ -16,6 +16,7 @@ const MAX_PEOPLE = 50_000;
 const MAX_GROUPS_READ = 20_000;
 /** Groups one person is in, at login. */
 const MAX_GROUPS_OF_ONE = 500;
+const MAX_PIECES = 1000; // of one group
 const MAX_TEXT = 256;
 const MAX_ID = 128;
 const MAX_DN = 4096;
@@ -259,7 +260,7 @@ async function readGroups({ groups }: DirectorySettings, service: LdapClient): P
   })) {
     for (const entry of page) {
       const group = normalDn(entry.dn.slice(0, MAX_DN));
-      for (const one of await membersOf(service, entry, member)) {
+      for (const one of await membersOf(service, entry, groups)) {
         const name = normalDn(one);
         const known = above.get(name);
         if (known === undefined) above.set(name, [group]);
@@ -274,22 +275,25 @@ async function readGroups({ groups }: DirectorySettings, service: LdapClient): P
 }
 
 /** Active Directory gives 1500 members at once, under `member;range=0-1499`; the rest is asked for, piece by piece. */
-export async function membersOf(service: LdapClient, entry: LdapEntry, member: string): Promise<string[]> {
+export async function membersOf(
+  service: LdapClient,
+  entry: LdapEntry,
+  { objectClass, member }: Pick<DirectorySettings['groups'], 'objectClass' | 'member'>,
+): Promise<string[]> {
+  const where = [['objectClass', objectClass] as const];
   const prefix = `${member.toLowerCase()};range=`;
   const members: string[] = [];
   let piece: LdapEntry | undefined = entry;
-  for (let pieces = 0; piece !== undefined && pieces < 1000; pieces += 1) {
-    let next: number | null = null;
-    for (const [name, values] of piece.values) {
-      const isWhole = name === member.toLowerCase();
-      if (!isWhole && !name.startsWith(prefix)) continue;
-      for (const value of values) members.push(decode(value, MAX_DN));
-      const [, last] = isWhole ? [] : (/^\d+-(\d+|\*)$/.exec(name.slice(prefix.length)) ?? []);
-      if (last !== undefined && last !== '*' && values.length > 0) next = Number(last) + 1;
-    }
-    if (next === null) return members;
-    const attributes = [`${member};range=${next}-*`];
-    [piece] = await take(service, { base: entry.dn, scope: 'base', where: [], attributes }, 1);
+  for (let pieces = 0; piece !== undefined && pieces < MAX_PIECES; pieces += 1) {
+    const [range, given] = [...piece.values].find(([name]) => name.startsWith(prefix)) ?? [];
+    const values = given ?? piece.values.get(member.toLowerCase()) ?? [];
+    for (const value of values) members.push(decode(value, MAX_DN));
+    if (range === undefined && pieces === 0) return members;
+    const [, last] = /^\d+-(\d+|\*)$/.exec(range?.slice(prefix.length) ?? '') ?? [];
+    if (last === '*') return members;
+    if (last === undefined || values.length === 0) break;
+    const attributes = [`${member};range=${Number(last) + 1}-*`];
+    [piece] = await take(service, { base: entry.dn, scope: 'base', where, attributes }, 1);
   }
   throw new DirectoryFault('directory.range', 'it did not give all members of a group');
 }

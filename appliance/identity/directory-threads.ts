@@ -60,6 +60,7 @@ export class DirectoryThreads implements Directory {
   async #ask(task: DirectoryTask): Promise<unknown> {
     await this.#enter();
     try {
+      if (this.#closed) throw ended();
       const settings = readDirectorySettings(this.#config);
       const reply = await this.#exchange({ settings, task }, this.#deadlineMs(task));
       this.#tasks.add({ outcome: reply.ok ? 'answered' : reply.code });
@@ -73,7 +74,7 @@ export class DirectoryThreads implements Directory {
   }
 
   #enter(): Promise<void> {
-    if (this.#closed) throw defect('the directory is asked after the end');
+    if (this.#closed) throw ended();
     if (this.#running < MAX_THREADS) {
       this.#running += 1;
       return Promise.resolve();
@@ -94,17 +95,17 @@ export class DirectoryThreads implements Directory {
     return new Promise(resolve => {
       const finish = (reply: DirectoryReply, isHealthy: boolean) => {
         clearTimeout(timer);
-        for (const event of ['message', 'error', 'exit']) worker.removeAllListeners(event);
+        worker.off('message', answered).off('exit', garbled);
         worker.unref();
         if (isHealthy) this.#idle.push(worker);
-        else this.#drop(worker);
+        else void worker.terminate();
         resolve(reply);
       };
-      const fail = (code: string, text: string) => finish({ ok: false, code, message: text }, false);
-      const timer = setTimeout(() => fail('directory.late', 'the directory did not answer in time'), deadlineMs);
-      worker.on('message', (reply: DirectoryReply) => finish(reply, true));
-      worker.on('error', () => fail('directory.garbled', 'the directory answered something that is not LDAP'));
-      worker.on('exit', () => fail('directory.garbled', 'the directory answered something that is not LDAP'));
+      const answered = (reply: DirectoryReply) => finish(reply, true);
+      const failed = (code: string, text: string) => finish({ ok: false, code, message: text }, false);
+      const garbled = () => failed('directory.garbled', 'the directory answered something that is not LDAP');
+      const timer = setTimeout(() => failed('directory.late', 'the directory did not answer in time'), deadlineMs);
+      worker.on('message', answered).on('exit', garbled);
       worker.postMessage(message);
     });
   }
@@ -114,13 +115,17 @@ export class DirectoryThreads implements Directory {
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB },
     });
     this.#all.add(worker);
+    // A library may throw long after its answer, while the thread waits for the next task: that ends the thread alone.
+    worker.on('error', () => undefined);
+    worker.on('exit', () => {
+      this.#all.delete(worker);
+      if (this.#idle.includes(worker)) this.#idle.splice(this.#idle.indexOf(worker), 1);
+      if (!this.#closed) this.#ended.add();
+    });
     return worker;
   }
+}
 
-  #drop(worker: Worker): void {
-    this.#ended.add();
-    this.#all.delete(worker);
-    worker.on('error', () => undefined); // it has ended for us
-    void worker.terminate();
-  }
+function ended(): ApplianceError {
+  return defect('the directory is asked after the end');
 }

@@ -159,6 +159,9 @@ for (const [library, cases] of [
       t.true(told.length > cases * 0.8, `${told.length} told`); // some lies are well-formed: there is no such person
       for (const why of told)
         t.regex(why, /ended the connection|not LDAP|result \d+|several people|has no entryUUID|in time/);
+      const ended = Number(/directory_threads_ended_total (\d+)/.exec(at.metrics.text())?.[1] ?? 0);
+      t.log(`${told.length} faults told, ${ended} threads ended`);
+      if (library === 'ldapjs') t.true(ended > 0); // it throws on results it doesn't know
       t.is(await at.identity.members.count(), 1);
       t.is(await codeFrom(at.signIn('root', PASSWORD)), 'accepted');
       await at.close();

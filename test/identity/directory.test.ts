@@ -1,9 +1,11 @@
 // The same contract for both LDAP libraries, against a real slapd.
 import { chmodSync, writeFileSync } from 'node:fs';
 import test from 'ava';
-import type { DirectoryConfig } from '../../appliance/config.ts';
+import { type DirectoryConfig, parseConfig } from '../../appliance/config.ts';
 import { ApplianceError } from '../../appliance/errors.ts';
+import type { LdapClient, LdapQuery } from '../../appliance/identity/directory-client.ts';
 import { normalDn } from '../../appliance/identity/directory-dn.ts';
+import { membersOf } from '../../appliance/identity/directory-tasks.ts';
 import { DirectoryThreads } from '../../appliance/identity/directory-threads.ts';
 import { readStartTls } from '../../appliance/identity/directory-wire.ts';
 import { Metrics } from '../../appliance/metrics.ts';
@@ -11,8 +13,10 @@ import { groupDn, Slapd } from '../support/slapd.ts';
 import { TestAuthority } from '../support/test-certificates.ts';
 
 const EXTRA = Array.from({ length: 1100 }, (_, n) => ({ cn: `Extra ${n}`, mail: `extra-${n}@example.com` }));
+/** Not text in any encoding. */
+const GUID = Buffer.from('00ff80c32841e2818af0288cbcfeff0a', 'hex');
 const people = [
-  { cn: 'Ann Smith', mail: 'ann@example.com', password: 'magpie-orbit' },
+  { cn: 'Ann Smith', mail: 'ann@example.com', password: 'magpie-orbit', guid: GUID },
   { cn: 'Smith, Zoë = "Z" (*)', mail: 'zoe@example.com', password: 'wälnut \\2a*)(' },
   { cn: 'Twin 1', mail: 'twin@example.com', password: 'twin' },
   { cn: 'Twin 2', mail: 'twin@example.com', password: 'twin' },
@@ -85,6 +89,16 @@ for (const library of ['ldapjs', 'ldapts'] as const) {
           await t.throwsAsync(directory.authenticate('ann@example.com', ''), { message: /empty password/ });
           await directory.decoy();
         });
+        const { users } = slapd.config();
+        await ask(
+          slapd.config({ library, mapping, servers: servers(), users: { ...users, id: 'audio' } }),
+          async directory => {
+            t.is((await directory.authenticate('ann@example.com', 'magpie-orbit'))?.id, GUID.toString('hex'));
+            await t.throwsAsync(directory.authenticate('zoe@example.com', 'wälnut \\2a*)('), {
+              message: /has no audio/,
+            });
+          },
+        );
       },
     );
   }
@@ -172,3 +186,53 @@ test('C-05 one name, however it is written', t => {
   t.is(normalDn(''), '');
   t.is(normalDn('\\'), normalDn('\\5c'));
 });
+
+test('C-05 a group that is given in pieces, as Active Directory does, is read whole or not at all', async t => {
+  const all = Array.from({ length: 3700 }, (_, n) => `cn=p${n},dc=x`);
+  const piece = (from: number, most: number) => {
+    const given = all.slice(from, from + most);
+    const last = from + given.length >= all.length ? '*' : from + given.length - 1;
+    return {
+      dn: 'cn=g,dc=x',
+      values: new Map([
+        ['member', []],
+        [`member;range=${from}-${last}`, given.map(one => Buffer.from(one))],
+      ]),
+    };
+  };
+  const group = { objectClass: 'group', member: 'member' };
+  const asked: LdapQuery[] = [];
+  const clientWith = (most: number): LdapClient => ({
+    bind: async () => true,
+    async *search(query) {
+      asked.push(query);
+      yield [piece(Number(/range=(\d+)-/.exec(query.attributes[0] ?? '')?.[1]), most)];
+    },
+    [Symbol.dispose]: () => undefined,
+  });
+  t.deepEqual(await membersOf(clientWith(1500), piece(0, 1500), group), all);
+  t.deepEqual(
+    asked.map(({ scope, attributes }) => [scope, ...attributes]),
+    [
+      ['base', 'member;range=1500-*'],
+      ['base', 'member;range=3000-*'],
+    ],
+  );
+  await t.throwsAsync(membersOf(clientWith(0), piece(0, 1500), group), { message: /did not give all members/ });
+});
+
+test('C-05 a server that would be spoken to in the clear can’t be set, nor one without a mapping', t => {
+  const config = { ...slapdConfig, servers: ['http://localhost'], mapping: [] };
+  const error = t.throws(() => parseConfig(JSON.stringify({ version: 1, directory: config })), {
+    instanceOf: ApplianceError,
+  });
+  t.is(error.code, 'config.malformed');
+  t.regex(error.message, /directory\.servers\.0: ldaps:\/\/host:port or ldap:\/\/host:port; directory\.mapping:/);
+});
+
+const slapdConfig = {
+  bindDn: 'cn=a',
+  bindPasswordFile: '/etc/appliance/directory-password',
+  users: { base: 'dc=x' },
+  groups: { base: 'dc=x' },
+};

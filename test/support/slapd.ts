@@ -19,6 +19,8 @@ export interface SlapdPerson {
   readonly cn: string;
   readonly mail: string;
   readonly password?: string;
+  /** 16 bytes of an id that is not text, as objectGUID; in `audio`. */
+  readonly guid?: Buffer;
 }
 
 export interface SlapdOptions {
@@ -160,9 +162,9 @@ export function groupDn(name: string): string {
 }
 
 function toLdif(people: readonly SlapdPerson[], groups: SlapdOptions['groups']): string {
-  const entry = (dn: string, ...lines: (readonly [string, string])[]) =>
+  const entry = (dn: string, ...lines: (readonly [string, string | Buffer])[]) =>
     [['dn', dn] as const, ...lines]
-      .map(([name, value]) => `${name}:: ${Buffer.from(value).toString('base64')}`)
+      .map(([name, value]) => `${name}:: ${Buffer.from(value as string).toString('base64')}`)
       .join('\n');
   const unit = (name: string) =>
     entry(`ou=${name},dc=example,dc=com`, ['objectClass', 'organizationalUnit'], ['ou', name]);
@@ -184,10 +186,19 @@ function toLdif(people: readonly SlapdPerson[], groups: SlapdOptions['groups']):
     unit('groups'),
     entry(SERVICE_DN, ...service),
   ];
-  for (const { cn, mail, password } of people) {
+  for (const { cn, mail, password, guid } of people) {
     const secret = password === undefined ? [] : [['userPassword', password] as const];
+    const binary = guid === undefined ? [] : [['audio', guid] as const];
     entries.push(
-      entry(personDn(cn), ['objectClass', 'inetOrgPerson'], ['cn', cn], ['sn', 'x'], ['mail', mail], ...secret),
+      entry(
+        personDn(cn),
+        ['objectClass', 'inetOrgPerson'],
+        ['cn', cn],
+        ['sn', 'x'],
+        ['mail', mail],
+        ...secret,
+        ...binary,
+      ),
     );
   }
   for (const [name, members] of Object.entries(groups)) {
