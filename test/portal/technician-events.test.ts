@@ -57,6 +57,22 @@ test('E-02 D-01 status of colleagues and a change of permissions are told', asyn
   await events.until('permissions');
 });
 
+test('C-06 whoever is put into a group that his address is not allowed in is signed out at once', async t => {
+  const at = await openTestDesk();
+  t.teardown(() => at.close());
+  const [tina, theo] = [await at.technician(), await at.technician()];
+  const [mine, his] = [await at.consoleOf(tina).listen(), await at.consoleOf(theo).listen()];
+  for (const events of [mine, his]) await events.until('hello');
+  const { groups } = at.parts.support;
+  const editor = { actor: at.asRoot, roles: ['master-admin'] as const };
+  const night = await groups.create(editor, { name: 'Night shift', parentId: await groups.groupOf(tina.id) });
+  await at.identity.allowLists.set(at.asRoot, { kind: 'group', id: night.id }, '203.0.113.0/24');
+  await groups.assign(editor, tina.id, night.id);
+  t.is((await mine.until('signed-out')).reason, 'address-refused');
+  t.is(await at.identity.logins.find(tina.token, { touch: false }), undefined);
+  t.truthy(await at.identity.logins.find(theo.token, { touch: false }), 'others go on');
+});
+
 const ends = {
   'signed-out': async ({ at, member }: Ending) => at.identity.logins.signOut(member.token),
   disabled: async ({ at, member }: Ending) => at.identity.members.disable(at.asRoot, member.id),
