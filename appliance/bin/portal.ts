@@ -176,7 +176,7 @@ class PortalProcess {
     await legs.start();
     this.#support = {
       acts: {
-        ...recordingActs(support.recordings),
+        ...recordingActs(support.recordings, (id, address) => identity.allowLists.admitsMember(id, address)),
         ...recordingAviActs({ ...domain, ...support, clock: systemClock, signer: this.#signer }),
         'GET /internal/retention': async () => ({ lastAt: await keeping.retention.lastAt() }),
         'POST /internal/retention': () => keeping.retention.run(),

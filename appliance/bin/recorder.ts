@@ -43,7 +43,7 @@ async function record(dataFolder: string): Promise<void> {
   });
   const server = new RecorderServer({
     ...{ ...shared, recordings, socketPath: run('recorder.sock') },
-    authorise: digest => portal.authorise(digest),
+    authorise: (digest, address) => portal.authorise(digest, address),
   });
   const avis = new AviMaker({ ...shared, share, portal, convert: convertIn(join(import.meta.dirname, 'make-avi.ts')) });
   await recordings.start();

@@ -78,6 +78,12 @@ export class AllowLists {
     return found !== undefined && narrowing.every(list => list.some(range => contains(parseRange(range), found)));
   }
 
+  /** As `admits`, for who shows no login: false also where there is no such member. */
+  async admitsMember(id: string, address: string): Promise<boolean> {
+    const known = await findMember(this.#store.core.read, id);
+    return known !== undefined && this.admits(known.member, address);
+  }
+
   /** For each request that brings a login. @returns false when its address isn't allowed: the login has ended */
   async admit(login: Login, member: Member, address: string): Promise<boolean> {
     // Noted first: a list that changes while it is asked still finds the address, and what was opened from it ends.

@@ -1,5 +1,6 @@
 // The recorder's calls (protocol/recorder-portal.ts), read.
 import { z } from 'zod';
+import { ApplianceError } from '../errors.ts';
 import { parseSessionId } from '../guid.ts';
 import { RECORDING_AUTHORISE_PATH, RECORDING_FINISHED_PATH, RECORDING_LIVE_PATH } from '../protocol/recorder-portal.ts';
 import type { SessionRecordings } from '../sessions/recordings.ts';
@@ -10,7 +11,7 @@ const id = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
 const sid = z.string().transform(parseSessionId);
 const digest = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
 const count = z.int().min(0);
-const Authorise = z.strictObject({ digest });
+const Authorise = z.strictObject({ digest, address: z.string().max(64).optional() });
 const Live = z.strictObject({ sid, linkId: id, nonce: id, isLive: z.boolean() });
 const Finished = z.strictObject({
   ...{
@@ -26,9 +27,17 @@ const Finished = z.strictObject({
   receipt: z.strictObject({ payload: z.string().max(2048), signature: z.string().max(128) }).nullable(),
 });
 
-export function recordingActs(recordings: SessionRecordings): InternalActs {
+/** Whether a member may come from an address (C-06). */
+type Admits = (memberId: string, address: string) => Promise<boolean>;
+
+export function recordingActs(recordings: SessionRecordings, admits: Admits = async () => true): InternalActs {
   return {
-    [`POST ${RECORDING_AUTHORISE_PATH}`]: body => recordings.use(parse(Authorise, body).digest),
+    [`POST ${RECORDING_AUTHORISE_PATH}`]: async body => {
+      const { digest, address } = parse(Authorise, body);
+      const grant = await recordings.use(digest);
+      if (address === undefined || (await admits(grant.sub, address))) return grant;
+      throw new ApplianceError('refused', 'recording.token-refused', 'that token is not valid');
+    },
     [`POST ${RECORDING_LIVE_PATH}`]: async body => {
       await recordings.live(parse(Live, body));
       return {};

@@ -35,11 +35,12 @@ export class RecordingPortal {
 
   /**
    * @param digest base64url of the token's SHA-256
+   * @param address the console's, as the gateway saw it
    * @returns null for a token that is not good (any more)
    * @throws ApplianceError `recording.portal-away`
    */
-  async authorise(digest: string): Promise<RecordingGrant | null> {
-    const { status, body } = await this.#post(RECORDING_AUTHORISE_PATH, { digest });
+  async authorise(digest: string, address?: string): Promise<RecordingGrant | null> {
+    const { status, body } = await this.#post(RECORDING_AUTHORISE_PATH, { digest, address });
     return status === 403 ? null : shaped(Grant, status, body);
   }
 

@@ -22,7 +22,8 @@ export interface RecorderServerParts {
   readonly socketPath: string;
   readonly recordings: Pick<Recordings, 'bring'>;
   /** Uses the token up. @returns null where it is not good. @throws ApplianceError where the portal is away */
-  readonly authorise: (digest: string) => Promise<RecordingGrant | null>;
+  /** @param address the console's, as the gateway saw it; undefined where none stands before */
+  readonly authorise: (digest: string, address: string | undefined) => Promise<RecordingGrant | null>;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly log: Log;
@@ -76,7 +77,7 @@ export class RecorderServer {
     try {
       const token = this.#token(request);
       const digest = createHash('sha256').update(fromBase64Url(token)).digest('base64url');
-      const grant = await this.#parts.authorise(digest);
+      const grant = await this.#parts.authorise(digest, peerOf(request));
       if (grant === null) throw refused('token');
       if (this.#isClosing) throw new ApplianceError('unavailable', 'recorder.closing', 'the recorder is ending');
       this.#accept(request, socket, head, grant); // from here on it is a technician's console
@@ -114,4 +115,10 @@ export class RecorderServer {
 
 function refused(reason: string): ApplianceError {
   return new ApplianceError('refused', `recorder.${reason}`, 'that is no console of ours');
+}
+
+/** The gateway alone reaches the socket, and strips what a client says of itself. */
+function peerOf({ headers }: IncomingMessage): string | undefined {
+  const peer = headers['x-appliance-peer'];
+  return typeof peer === 'string' ? peer : undefined;
 }

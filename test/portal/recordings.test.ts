@@ -48,6 +48,22 @@ test('H-03 a token brings one stream of the session it was given for, by its tec
   t.throws(() => recordings.issue(id, owner.id), { code: 'recording.too-many-tokens' });
 });
 
+test('C-06 attack: a recording’s token shown from an address its technician may not come from', async t => {
+  const at = await openTestSupport();
+  t.teardown(() => at.close());
+  const { recordings } = at.parts.support;
+  const { id, owner } = await linked(at);
+  const { allowLists } = at.identity;
+  await allowLists.set(at.asRoot, { kind: 'member', id: owner.id }, `${owner.login.address} 192.0.2.0/24`);
+  const acts = recordingActs(recordings, (member, address) => allowLists.admitsMember(member, address));
+  const ask = async (address: string) =>
+    acts['POST /internal/recording/authorise']?.({ digest: digestOf(recordings.issue(id, owner.id)), address });
+  t.deepEqual(await ask('::ffff:192.0.2.1'), { sid: id, sub: owner.id });
+  for (const address of ['203.0.113.9', 'fe80::1%192.0.2.1', 'nonsense']) {
+    await t.throwsAsync(ask(address), { code: 'recording.token-refused' }, address);
+  }
+});
+
 test('D-01 H-03 a console gets one where recording is forced or its group may record, and else not', async t => {
   const at = await openTestDesk();
   t.teardown(() => at.close());
