@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { AppletDownloads } from '../applet/downloads.ts';
 import { AuditLog } from '../audit/audit.ts';
+import { applianceActor } from '../audit/entry.ts';
 import type { PostsParts } from '../audit/posts.ts';
 import { systemClock } from '../clock.ts';
 import { ConfigFile } from '../config.ts';
@@ -25,7 +26,7 @@ import { AppletLegs } from '../portal/applet-legs.ts';
 import { exportWholeLog } from '../portal/audit-desk.ts';
 import { BackupDesk } from '../portal/backup-desk.ts';
 import { GatewayList } from '../portal/gateway-list.ts';
-import { Internal, type InternalSupport, makeBackup } from '../portal/internal.ts';
+import { FROM_ANYWHERE_PATH, Internal, type InternalSupport, makeBackup } from '../portal/internal.ts';
 import { Keeping } from '../portal/keeping.ts';
 import { makeAssets, Portal, type PortalParts } from '../portal/portal.ts';
 import { recordingAviActs } from '../portal/recording-avi.ts';
@@ -38,6 +39,7 @@ import { ShareHelperClient } from '../recording/share-helper-client.ts';
 import { Backups } from '../store/backup.ts';
 import { Store } from '../store/store.ts';
 
+const FromAnywhere = z.strictObject({ loginId: z.string().max(256) });
 const CLOSE_TIMEOUT_MS = 2800;
 /** Not before the appliance serves; then so often, for an order that has changed. */
 const APPLETS_EVERY_MS = 5000;
@@ -178,6 +180,9 @@ class PortalProcess {
       acts: {
         ...recordingActs(support.recordings, (id, address) => identity.allowLists.admitsMember(id, address)),
         ...recordingAviActs({ ...domain, ...support, clock: systemClock, signer: this.#signer }),
+        [`POST ${FROM_ANYWHERE_PATH}`]: async body => ({
+          emptied: await identity.allowLists.openFor(applianceActor, FromAnywhere.parse(body).loginId),
+        }),
         'GET /internal/retention': async () => ({ lastAt: await keeping.retention.lastAt() }),
         'POST /internal/retention': () => keeping.retention.run(),
       },

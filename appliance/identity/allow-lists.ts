@@ -12,8 +12,8 @@ import { requireMasterAdmin, requireMayManage } from './authority.ts';
 import type { Login } from './login.ts';
 import type { LoginBook } from './login-book.ts';
 import { findLogin, listEveryLogin } from './login-store.ts';
-import type { Member } from './member.ts';
-import { findMember } from './member-store.ts';
+import { foldLoginId, type Member } from './member.ts';
+import { findMember, findMemberByLoginId } from './member-store.ts';
 
 export const MAX_RANGES = 64;
 /** Addresses one login was lately seen at: a laptop moves, an attacker can't make it grow. */
@@ -66,6 +66,30 @@ export class AllowLists {
       await this.#audit.append(tx, { event: 'allow-list.changed', actor, subject: owner.id, detail });
     });
     await this.recheck();
+  }
+
+  /**
+   * Empties every list that holds for a member: he is locked out.
+   * @returns how many
+   * @throws ApplianceError `member.missing`
+   */
+  async openFor(actor: Actor, loginId: string): Promise<number> {
+    const { read } = this.#store.core;
+    const known = await findMemberByLoginId(read, foldLoginId(loginId));
+    if (known === undefined) throw missing('member.missing', 'member');
+    const { id, roles } = known.member;
+    const groups = roles.includes('technician') ? await groupsOf(read, id) : [];
+    const owners: ListOwner[] = [
+      { kind: 'member', id },
+      ...groups.map(group => ({ kind: 'group' as const, id: group })),
+    ];
+    let emptied = 0;
+    for (const owner of owners) {
+      if ((await this.get(owner)).length === 0) continue;
+      await this.set(actor, owner, '');
+      emptied += 1;
+    }
+    return emptied;
   }
 
   /** Whether every list that holds for the member has the address in it. */
@@ -137,8 +161,14 @@ export class AllowLists {
 /** Of the member's group, and of every group above it. */
 async function groupLists(from: Reader, memberId: string): Promise<string[][]> {
   if ((await countGroupRanges(from)).size === 0) return [];
+  const groups = await groupsOf(from, memberId);
+  return Promise.all(groups.map(id => listRanges(from, { kind: 'group', id })));
+}
+
+/** The member's group, and every group above it. */
+async function groupsOf(from: Reader, memberId: string): Promise<string[]> {
   const path = await findPath(from, (await findGroupOf(from, memberId)) ?? ROOT_GROUP_ID);
-  return Promise.all(path.map(({ id }) => listRanges(from, { kind: 'group', id })));
+  return path.map(({ id }) => id);
 }
 
 function parseList(text: string): string[] {

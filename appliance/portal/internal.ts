@@ -3,8 +3,9 @@
 //   GET  /internal/metrics             {text}: this process's metrics, in the Prometheus text format
 //   GET  /internal/backups, POST       for jobs
 //   GET  /internal/gateway-list        the signed list, as an applet gets it (portal/gateway-list.ts)
-//   POST /internal/relay/authorise     {digest, role} → {pairId}, or 403
+//   POST /internal/relay/authorise     {digest, role, address} → {pairId}, or 403
 //   GET  /internal/retention, POST     for jobs: when it last ran; have it run
+//   POST /internal/from-anywhere       {loginId} → {emptied}: for bin/from-anywhere.ts
 //   POST /internal/recording/…         for the recorder (protocol/recorder-portal.ts)
 //   upgrade /internal/applet-leg       an applet's own leg, behind its gateway (portal/applet-legs.ts)
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -23,6 +24,7 @@ import { parse } from './web/parse.ts';
 
 const MAX_BODY_BYTES = 4096;
 const APPLET_LEG_PATH = '/internal/applet-leg';
+export const FROM_ANYWHERE_PATH = '/internal/from-anywhere';
 const Authorise = z.strictObject({
   digest: z.string().max(64),
   role: z.enum(['console', 'applet']),

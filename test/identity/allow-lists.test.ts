@@ -160,6 +160,25 @@ test('C-06 a changed list ends what is signed in from elsewhere, wherever it was
   await at.close();
 });
 
+test('C-06 who is locked out is let in again from the machine itself: every list that holds for him is emptied', async t => {
+  const at = await openTestIdentity();
+  const ann = await at.member('ann');
+  const { allowLists } = at.identity;
+  await allowLists.set(at.asRoot, { kind: 'member', id: ann.id }, '203.0.113.1');
+  await allowLists.set(at.asRoot, { kind: 'group', id: ROOT }, '203.0.113.0/24');
+  t.is(await refusal(signInFrom(at, 'ann', '192.0.2.7')), 'login.refused');
+  t.is(await allowLists.openFor(applianceActor, ' ANN '), 2);
+  t.is(await refusal(signInFrom(at, 'ann', '192.0.2.7')), 'accepted');
+  t.is(await allowLists.openFor(applianceActor, 'ann'), 0);
+  t.is(await refusal(allowLists.openFor(applianceActor, 'nobody')), 'member.missing');
+  t.is(
+    (await at.entries()).filter(({ event, actor }) => event === 'allow-list.changed' && actor.kind === 'appliance')
+      .length,
+    2,
+  );
+  await at.close();
+});
+
 test('C-06 nobody saves a list that locks himself out, and bad input changes nothing', async t => {
   const at = await openTestIdentity();
   const { allowLists, members } = at.identity;

@@ -3,6 +3,7 @@ import test from 'ava';
 import { post, signInAs } from '../portal/ask-as.ts';
 import { startAppliance } from '../support/appliance.ts';
 import { openBrowser } from '../support/chromium.ts';
+import { runBin } from '../support/run-bin.ts';
 import { look, signIn } from './portal-steps.ts';
 
 const LIVE_MS = 5000;
@@ -29,6 +30,12 @@ test.serial(
     t.log(`an open console ended after ${Math.round(tookMs)} ms`);
     await signIn(page, at.url, technician?.loginId ?? '', technician?.password ?? '');
     await page.getByRole('alert').getByText('Login id, password or code are not right').waitFor();
+
+    t.regex(
+      await runBin('from-anywhere', at.dataFolder, '--member', technician?.loginId ?? ''),
+      /^1 allow lists emptied/,
+    );
+    t.regex(await signInAs(at, technician), /^__Host-login=/);
 
     await signIn(page, at.url, master?.loginId ?? '', master?.password ?? '');
     await page.getByRole('link', { name: 'Allow lists' }).click();
