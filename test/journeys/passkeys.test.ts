@@ -3,6 +3,7 @@ import test, { type ExecutionContext } from 'ava';
 import type { CDPSession } from 'playwright-core';
 import { type Appliance, startAppliance } from '../support/appliance.ts';
 import { openBrowser, type TestBrowser } from '../support/chromium.ts';
+import { faultsOf } from '../support/look.ts';
 import { look, signIn } from './portal-steps.ts';
 
 type Who = 'technician' | 'master-admin';
@@ -45,7 +46,7 @@ async function confirmByPassword({ t, at, browser }: Scene): Promise<void> {
   const { page } = browser;
   await page.goto(`${at.url}/account/passkeys`);
   await page.getByText('You have no passkey yet').waitFor();
-  await look(t, browser, 'passkeys-none');
+  t.deepEqual(await faultsOf(page), [], 'passkeys-none');
   await page.getByRole('link', { name: 'Confirm' }).click();
   await page.getByLabel('Present password').waitFor();
   await page.getByLabel('Present password').fill('not the password');
@@ -95,7 +96,7 @@ async function allowAlone(scene: Scene): Promise<void> {
   await page.getByRole('button', { name: 'Save' }).last().click();
   await page.getByText('Saved.').waitFor();
   t.true(await page.getByLabel('A passkey alone is enough').isChecked());
-  await look(t, browser, 'passkey-policy');
+  t.deepEqual(await faultsOf(page), [], 'passkey-policy');
 }
 
 async function askAlone({ at, browser }: Scene): Promise<void> {
@@ -124,7 +125,8 @@ async function remove(scene: Scene): Promise<void> {
   const { page } = browser;
   await page.goto(`${at.url}/account/passkeys`);
   await page.getByRole('link', { name: 'Confirm' }).click();
-  await look(t, browser, 'confirm-passkey');
+  await page.getByRole('button', { name: 'Use a passkey' }).waitFor();
+  t.deepEqual(await faultsOf(page), [], 'confirm-passkey');
   await page.getByRole('button', { name: 'Use a passkey' }).click();
   await page.getByRole('button', { name: 'Remove blue laptop' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Yes' }).click();
