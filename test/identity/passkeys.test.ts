@@ -1,5 +1,6 @@
 import test from 'ava';
 import { ApplianceError } from '../../appliance/errors.ts';
+import { insertLink } from '../../appliance/identity/directory-store.ts';
 import type { IssuedLogin } from '../../appliance/identity/login.ts';
 import { passkeyOrigins } from '../../appliance/identity/passkey.ts';
 import { CHALLENGE_MS, PasskeyChallenges } from '../../appliance/identity/passkey-challenges.ts';
@@ -381,5 +382,16 @@ test('C-03 an admin resets every second step of a member; his logins end', async
   t.is(await refusal(alone(at, key)), 'login.refused');
   const entry = (await at.entries()).find(({ event }) => event === 'two-step.reset');
   t.is(entry?.detail.passkeys, 1);
+  await at.close();
+});
+
+test('C-05 a passkey alone lets nobody of a directory in: that is asked at each login whether he still may', async t => {
+  const at = await openTestIdentity();
+  const { key, member } = await withPasskey(at, 'ann');
+  await at.identity.passkeys.setPolicy(at.asRoot, { aloneAllowed: true });
+  t.is((await alone(at, key)).login.stage, 'full');
+  await at.store.core.transaction(tx => insertLink(tx, member.id, 'an id in the directory'));
+  t.is(await refusal(alone(at, key)), 'login.refused');
+  t.is((await at.events('login.refused')).at(-1), 'login.refused directory');
   await at.close();
 });
