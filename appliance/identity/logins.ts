@@ -180,6 +180,8 @@ export class Logins {
     const proof = await passkeyCheck.prove('alone', request.browser, request);
     const issued = await book.act(act => this.#enterAlone(act, request, proof));
     if (issued === null) throw refusedLogin();
+    // Asking was a try, too.
+    await limiter.giveBack(request.source, null);
     await limiter.giveBack(request.source, null);
     return issued;
   }
