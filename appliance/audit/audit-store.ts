@@ -39,6 +39,7 @@ export interface AuditQuery {
   readonly limit: number;
 }
 
+const MAX_PARAMETERS = 500;
 const COLUMNS =
   'seq, log, at, event, actor_kind, actor_id, actor_name, address, session_id, subject, detail, body, body_hash, hash';
 
@@ -148,6 +149,21 @@ export async function findEntries(
     query.limit,
   ]);
   return rows.map(toStoredEntry);
+}
+
+/** @returns number → hash, of those that are there */
+export async function findHashes(
+  from: Reader,
+  table: 'audit_pending' | 'audit_entry',
+  seqs: readonly number[],
+): Promise<[number, string][]> {
+  const found: [number, string][] = [];
+  for (let at = 0; at < seqs.length; at += MAX_PARAMETERS) {
+    const some = seqs.slice(at, at + MAX_PARAMETERS);
+    const sql = `SELECT seq, hash FROM ${table} WHERE seq IN (${some.map(() => '?').join(',')})`;
+    for (const row of await from.all(sql, some)) found.push([Number(row.seq), bytesText(row.hash)]);
+  }
+  return found;
 }
 
 /** Entries of one file in the order of the chain, for export. */

@@ -6,7 +6,7 @@ import { ApplianceError, defect, describeError } from '../errors.ts';
 import { toBase64Url } from '../guid.ts';
 import type { Log } from '../log.ts';
 import { canonicalJson } from '../protocol/canonical-json.ts';
-import type { Row, Transaction } from '../store/sql.ts';
+import type { Reader, Row, Transaction } from '../store/sql.ts';
 import type { Store } from '../store/store.ts';
 import {
   type AuditQuery,
@@ -14,6 +14,7 @@ import {
   type ChainEnd,
   findChainEnd,
   findEntries,
+  findHashes,
   findLastHead,
   findMovedEnd,
   forgetPending,
@@ -25,6 +26,7 @@ import {
   type StoredEntry,
 } from './audit-store.ts';
 import { type AuditEntry, type AuditEvent, hashBody, hashEntry, NO_HASH } from './entry.ts';
+import { listDestroyedMonths } from './retention/retention-store.ts';
 
 /** Signs the end of a chain; refuses one that does not continue what it signed before. */
 export interface LogHeadSigner {
@@ -41,6 +43,7 @@ export interface AuditOptions {
 
 const MAX_DETAIL_CHARACTERS = 16_384;
 const MOVE_EVERY_MS = 250;
+const MAX_SIGNED_TRIES = 8;
 const MAX_MOVED_AT_ONCE = 5000;
 
 export class AuditLog {
@@ -152,6 +155,42 @@ export class AuditLog {
     await this.#signHead();
   }
 
+  /**
+   * Writes an entry and has the chain signed exactly there: the head is that entry's own hash, so that it proves it alone.
+   * @param make what it says may rest on all entries before it: none comes between
+   * @throws ApplianceError `audit.busy`
+   */
+  async appendSigned(make: () => Promise<AuditEvent>): Promise<SignedHead> {
+    for (let tries = 0; tries < MAX_SIGNED_TRIES; tries++) {
+      const end = await this.#store.core.transaction(async tx => {
+        await this.append(tx, await make());
+        return this.#end;
+      });
+      while (this.#working !== null) await this.#working;
+      const head = end === null ? undefined : await this.#signAt(end);
+      if (head !== undefined) return head;
+    }
+    throw new ApplianceError('unavailable', 'audit.busy', 'the log was signed beyond that entry each time; try again');
+  }
+
+  /** Hashes of entries by number: of pending ones, of months that are not archived, of the last before a destroyed month's end. */
+  async hashesOf(seqs: readonly number[]): Promise<ReadonlyMap<number, string>> {
+    const { core } = this.#store;
+    const found = new Map<number, string>([[0, NO_HASH]]);
+    for (const { lastSeq, lastHash } of await listDestroyedMonths(core.read)) found.set(lastSeq, lastHash);
+    const take = async (from: Reader, table: 'audit_pending' | 'audit_entry') => {
+      const missing = seqs.filter(seq => !found.has(seq));
+      for (const [seq, hash] of await findHashes(from, table, missing)) found.set(seq, hash);
+    };
+    await take(core.read, 'audit_pending');
+    for (const month of this.#store.months().toReversed()) {
+      if (seqs.every(seq => found.has(seq))) break;
+      const database = await this.#store.month(month).catch(ignoreArchived);
+      if (database !== null) await take(database.read, 'audit_entry');
+    }
+    return found;
+  }
+
   /** The last end of the chain that was signed; undefined before the first. */
   lastHead(): Promise<SignedHead | undefined> {
     return findLastHead(this.#store.core.read);
@@ -229,13 +268,20 @@ export class AuditLog {
 
   async #signHead(): Promise<void> {
     const end = await findMovedEnd(this.#store.core.read);
-    if (end === undefined || end.seq <= this.#signedSeq) return;
+    if (end !== undefined) await this.#signAt(end);
+  }
+
+  /** @returns undefined where the chain is signed beyond that place already */
+  async #signAt(end: ChainEnd): Promise<SignedHead | undefined> {
+    if (end.seq <= this.#signedSeq) return undefined;
     const { kid, signature } = await this.#signer.signLogHead(end);
     const at = this.#clock.now();
-    await this.#store.core.transaction(tx => insertHead(tx, { ...end, at, kid, signature }));
+    const head = { ...end, at, kid, signature };
+    await this.#store.core.transaction(tx => insertHead(tx, head));
     this.#signedSeq = end.seq;
     this.#signedAt = at;
     this.#log.info('audit.head', { log: end.log, seq: end.seq, hash: end.hash }); // syslog is a place elsewhere to keep it
+    return head;
   }
 }
 

@@ -2,7 +2,7 @@
 // them by the hash of its ciphertext, so that erasing the body leaves the chain whole.
 import { createHash } from 'node:crypto';
 import { fromBase64Url, type SessionId, toBase64Url } from '../guid.ts';
-import { type CanonicalValue, canonicalJson } from '../protocol/canonical-json.ts';
+import { ENTRY_DOMAIN, entryText } from '../protocol/audit-entry.ts';
 
 export type ActorKind = 'member' | 'customer' | 'appliance' | 'anyone';
 
@@ -50,17 +50,11 @@ export interface AuditEntry {
 export const HASH_BYTES = 32;
 /** What the first entry names as the entry before it. */
 export const NO_HASH = toBase64Url(new Uint8Array(HASH_BYTES));
-const DOMAIN = 'appliance/audit-entry/v1\0';
 
 /** @param previous base64url hash of the entry before, or NO_HASH */
 export function hashEntry(entry: Omit<AuditEntry, 'hash'>, previous: string): string {
-  const { log, seq, at, event, actor, sessionId, subject, detail, bodyHash } = entry;
-  const canonical = canonicalJson({
-    ...present({ log, seq, at, event, sessionId, subject, bodyHash, previous }),
-    actor: present({ kind: actor.kind, id: actor.id, name: actor.name, address: actor.address }),
-    detail: present(detail),
-  });
-  return createHash('sha256').update(DOMAIN).update(canonical, 'utf8').digest('base64url');
+  const hash = createHash('sha256').update(`${ENTRY_DOMAIN}\0`);
+  return hash.update(entryText(entry, previous), 'utf8').digest('base64url');
 }
 
 /** SHA-256 of a sealed body, base64url. */
@@ -70,11 +64,4 @@ export function hashBody(sealed: Uint8Array): string {
 
 export function hashToBytes(hash: string): Uint8Array {
   return fromBase64Url(hash);
-}
-
-// Canonical JSON has no null: what isn't there isn't written.
-function present(fields: Record<string, CanonicalValue | null>): { [key: string]: CanonicalValue } {
-  const there: { [key: string]: CanonicalValue } = {};
-  for (const [name, value] of Object.entries(fields)) if (value !== null) there[name] = value;
-  return there;
 }

@@ -3,10 +3,10 @@
 import { createPublicKey, type KeyObject, verify } from 'node:crypto';
 import { z } from 'zod';
 import { fromBase64Url } from '../guid.ts';
+import { LOG_HEAD_DOMAIN } from '../protocol/audit-entry.ts';
 import { canonicalBytes } from '../protocol/canonical-json.ts';
 import { hashBody, hashEntry } from './entry.ts';
 
-export const LOG_HEAD_DOMAIN = 'appliance/log-head/v1';
 const MAX_LINE_CHARACTERS = 512 * 1024;
 
 const text = z.string().max(100_000);

@@ -25,6 +25,7 @@ import { readBackupIdentity, readPinKey, readStoreKeys } from '../pki/store-keys
 import { AppletLegs } from '../portal/applet-legs.ts';
 import { exportWholeLog } from '../portal/audit-desk.ts';
 import { BackupDesk } from '../portal/backup-desk.ts';
+import { EvidenceDesk } from '../portal/evidence-desk.ts';
 import { GatewayList } from '../portal/gateway-list.ts';
 import { FROM_ANYWHERE_PATH, Internal, type InternalSupport, makeBackup } from '../portal/internal.ts';
 import { Keeping } from '../portal/keeping.ts';
@@ -35,6 +36,7 @@ import { sessionDescriber } from '../portal/session-details.ts';
 import type { SetupChoice } from '../portal/setup.ts';
 import { type Answerer, SocketListener } from '../portal/socket-listener.ts';
 import { Support, type SupportOptions } from '../portal/support.ts';
+import { KeptRecordings } from '../recording/kept-recordings.ts';
 import { ShareHelperClient } from '../recording/share-helper-client.ts';
 import { Backups } from '../store/backup.ts';
 import { Store } from '../store/store.ts';
@@ -203,6 +205,7 @@ class PortalProcess {
       backups: new BackupDesk(domain.backups, actor => makeBackup(domain, actor)),
       searchAudit: query => domain.audit.search(query),
       exportAudit: actor => exportWholeLog(domain, actor),
+      evidence: this.#evidence(domain, support, recordingFolder),
       organisation,
       publicFolder: this.#path(PUBLIC_FOLDER),
       support,
@@ -218,6 +221,14 @@ class PortalProcess {
     });
     this.#closeLive = () => Promise.all([portal.close(), legs.close()]);
     return portal;
+  }
+
+  #evidence({ store, audit }: Domain, support: Support, recordingFolder: string): EvidenceDesk {
+    return new EvidenceDesk({
+      ...{ store, audit, support, films: new KeptRecordings(recordingFolder), signer: this.#signer },
+      ...{ publicFolder: this.#path(PUBLIC_FOLDER), organisation: this.#config.current.organisation.name },
+      clock: systemClock,
+    });
   }
 
   /** The signer builds them; what it builds nobody here chooses. */

@@ -24,6 +24,7 @@ import { policyRoutes } from './admin/password-policy.ts';
 import { postRoutes } from './admin/posts.ts';
 import { retentionRoutes } from './admin/retention.ts';
 import type { AppletLegs } from './applet-legs.ts';
+import { type EvidenceParts, evidenceRoutes } from './auditor/evidence.ts';
 import { browserEntrySources } from './customer/browser-entry.ts';
 import { type CustomerParts, customerRoutes } from './customer/customer.ts';
 import { DEMO_STREAM_PATH, type DemoDesktop, DemoWindow, demoSources } from './demo/demo-window.ts';
@@ -57,6 +58,7 @@ export interface PortalParts {
   readonly backups: BackupFace;
   readonly searchAudit: (query: AuditQuery) => Promise<StoredEntry[]>;
   readonly exportAudit: (actor: Actor) => Promise<AsyncIterable<string>>;
+  readonly evidence: EvidenceParts['evidence'];
   readonly support: Support;
   readonly legs: AppletLegs;
   readonly keeping: Keeping;
@@ -118,6 +120,7 @@ export class Portal {
       postRoutes(shared),
       retentionRoutes(shared),
       auditRoutes(shared),
+      evidenceRoutes(shared),
       technicianApi(shared),
       ...(this.#demo === undefined ? [] : [this.#demo.router]),
     ];

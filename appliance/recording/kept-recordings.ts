@@ -1,5 +1,5 @@
 // Finished recordings, as retention sees them (audit/retention.ts): by the month in their path, whoever they are of.
-import { readdir, rm, rmdir, stat } from 'node:fs/promises';
+import { lstat, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { KeptRecordings as Face, KeptRecording } from '../audit/retention.ts';
 import { parseSessionId, type SessionId } from '../guid.ts';
@@ -9,6 +9,20 @@ const YEAR = /^\d{4}$/;
 const TWO_DIGITS = /^\d{2}$/;
 /** `080000-<session>-<stream>`, then an ending. */
 const FILE = /^(\d{6}-([A-Za-z0-9_-]{22})-[A-Za-z0-9_-]{22})\.[a-z.]+$/;
+
+/** The whole name of one, without its ending. */
+const NAME = /^\d{4}\/\d{2}\/\d{2}\/\d{6}-([A-Za-z0-9_-]{22})-[A-Za-z0-9_-]{22}$/;
+
+export interface KeptFile {
+  readonly path: string;
+  readonly bytes: number;
+}
+
+export interface RecordingFiles {
+  readonly rcrec: KeptFile | null;
+  readonly avi: KeptFile | null;
+  readonly aviManifest: string | null;
+}
 
 export class KeptRecordings implements Face {
   readonly #finished: string;
@@ -32,6 +46,22 @@ export class KeptRecordings implements Face {
         }
       return found;
     });
+  }
+
+  /**
+   * What is kept of a recording.
+   * @param name as the recorder gave it, who can name nothing but a recording of that session
+   * @throws ApplianceError `recording.share-…`
+   */
+  async filesOf(sessionId: SessionId, name: string): Promise<RecordingFiles> {
+    const [, session] = NAME.exec(name) ?? [];
+    if (session !== sessionId) return { rcrec: null, avi: null, aviManifest: null };
+    const path = join(this.#finished, name);
+    return attempt(async () => ({
+      rcrec: await fileAt(`${path}.rcrec`),
+      avi: await fileAt(`${path}.avi`),
+      aviManifest: await readFile(`${path}.avi.manifest.json`, 'utf8').catch(ifThere),
+    }));
   }
 
   /** The film, and all that is beside it: manifests, the AVI. @throws ApplianceError `recording.share-…` */
@@ -74,4 +104,14 @@ export class KeptRecordings implements Face {
       await rmdir(join(this.#finished, at));
     }
   }
+}
+
+async function fileAt(path: string): Promise<KeptFile | null> {
+  const facts = await lstat(path).catch(ifThere);
+  return facts?.isFile() ? { path, bytes: facts.size } : null;
+}
+
+function ifThere(error: NodeJS.ErrnoException): null {
+  if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
+  throw error;
 }

@@ -53,7 +53,18 @@ export async function openTestSupport() {
     await parts.support.close();
     Object.assign(parts, await openParts(at, signer));
   };
-  return { ...at, ...people, parts, signer, signerKey: publicKey, socketPath, dial, restart, close };
+  return {
+    ...at,
+    ...people,
+    parts,
+    signer,
+    signerKey: publicKey,
+    headKey: at.signer.publicKey,
+    socketPath,
+    dial,
+    restart,
+    close,
+  };
 }
 
 export async function openParts(at: TestIdentity, signer: SessionSigner & ManifestSigner): Promise<Parts> {
@@ -167,6 +178,7 @@ export async function openTestPortal(
     backups: { list: async () => [], start: async () => undefined, isRunning: () => false, lastFault: () => null },
     searchAudit: query => at.audit.search(query),
     exportAudit: actor => exportWholeLog(at, actor),
+    evidence: { bundle: () => Promise.reject(new Error('not in this test')) },
     organisation: { name: 'Kestrel Works', timeZone: 'Europe/London' },
     publicFolder: at.folder,
     clock: at.clock,

@@ -20,7 +20,7 @@ const TYPES: Record<string, string> = {
   svg: 'image/svg+xml',
 };
 /** Chrome, Firefox and Safari as promised (E-11). */
-const TARGET = ['chrome133', 'firefox130', 'safari17'];
+export const TARGET = ['chrome133', 'firefox130', 'safari17'];
 
 export class Assets {
   readonly #byName = new Map<string, Asset>();

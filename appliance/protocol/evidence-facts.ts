@@ -1,0 +1,228 @@
+// What an evidence manifest says of a session, held against what others have signed: the log's head, the session's applet, the
+// recorder. Part of evidence-check.ts.
+import { fromBase64Url, toBase64Url } from '../guid.ts';
+import { ENTRY_DOMAIN, entryText, type HashedEntry, LOG_HEAD_DOMAIN } from './audit-entry.ts';
+import { type Bytes, utf8Bytes } from './bytes.ts';
+import { canonicalBytes } from './canonical-json.ts';
+import {
+  committedText,
+  type EvidenceEntry,
+  type EvidenceManifest,
+  type EvidenceRecording,
+  type EvidenceStatement,
+  EXPORTED_EVENT,
+  MANIFEST_DOMAIN,
+  readObject,
+} from './evidence.ts';
+import type { EvidenceCheck } from './evidence-check.ts';
+import type { SignedManifest } from './recorder-portal.ts';
+import { ATTESTATION_DOMAIN, parseAttestation, parseRecordingReceipt, RECEIPT_DOMAIN } from './recording-receipt.ts';
+
+const NO_HASH = toBase64Url(new Uint8Array(32));
+const STATEMENT_DOMAINS = { consent: 'appliance/consent/v1', report: 'appliance/report/v1' } as const;
+
+/**
+ * The head is signed and is the hash of the last entry; that one names the digest of all before it; each entry gives its own
+ * hash. Of other sessions nothing is told but the hash before an entry.
+ */
+export async function checkChain(check: EvidenceCheck, { sid, chain, keys }: EvidenceManifest): Promise<string> {
+  const { entries, head } = chain;
+  let before: EvidenceEntry | undefined;
+  for (const entry of entries) {
+    const where = `entry ${entry.seq}`;
+    if (!hashHolds(check, entry)) check.problem(where, 'it was changed: its hash is another');
+    if (entry.sessionId !== sid) check.problem(where, 'it is of another session');
+    if ((entry.seq ?? 0) <= (before?.seq ?? 0)) check.problem(where, 'it is not in its place: entries were reordered');
+    if (entry.seq === (before?.seq ?? 0) + 1 && entry.previous !== (before?.hash ?? NO_HASH))
+      check.problem(where, 'the entry before it is not the one it names');
+    before = entry;
+  }
+  const last = entries.at(-1);
+  if (last === undefined || last.event !== EXPORTED_EVENT) {
+    check.problem('log', 'the entry that ends the bundle’s part of the log is missing');
+    return '';
+  }
+  const committed = entries.slice(0, -1).map(({ seq = 0, hash }) => ({ seq, hash }));
+  if (last.detail?.digest !== check.sha256(utf8Bytes(committedText(committed))))
+    check.problem(
+      'log',
+      `entries were added, left out, changed or reordered: they are not those entry ${last.seq} names`,
+    );
+  const { log, seq, hash, kid, signature } = head;
+  if (seq !== last.seq || hash !== last.hash || log !== last.log)
+    check.problem('log head', 'the signed head is not that of the last entry');
+  if (!(await check.isSigned(LOG_HEAD_DOMAIN, keys['log-head'], canonicalBytes({ log, seq, hash, kid }), signature)))
+    check.problem('log head', 'it is not signed by the appliance');
+  return `All ${entries.length} entries of this session are those the signed head of the log (entry ${seq}) stands for.`;
+}
+
+function hashHolds(check: EvidenceCheck, { previous, hash, ...fields }: EvidenceEntry): boolean {
+  const none = { sessionId: null, subject: null, bodyHash: null, detail: {} };
+  const actor = { id: null, name: null, address: null, kind: '', ...fields.actor };
+  const entry: HashedEntry = { log: '', seq: 0, at: 0, event: '', ...none, ...fields, actor };
+  return check.sha256(utf8Bytes(`${ENTRY_DOMAIN}\0${entryText(entry, previous)}`)) === hash;
+}
+
+/** Answers and reports: signed by the session's applet, of this session, and what the log says of them. */
+export async function checkStatements(check: EvidenceCheck, manifest: EvidenceManifest): Promise<string | null> {
+  const { statements, chain, isErased } = manifest;
+  for (const statement of statements) {
+    const where = `${statement.kind === 'consent' ? 'consent' : 'report'} in entry ${statement.seq}`;
+    await check.attempt(where, () => checkStatement(check, manifest, statement, where));
+  }
+  const answers = chain.entries.filter(({ event }) => event === 'action.consent');
+  if (isErased) {
+    const what = 'The session was erased: its texts, consents and the customer’s name can be read by nobody any more.';
+    check.notes.push(`${what} What was said stands in the log by its hash.`);
+    return null;
+  }
+  for (const { seq } of answers)
+    if (!statements.some(one => one.seq === seq && one.kind === 'consent'))
+      check.problem(`consent in entry ${seq}`, 'the customer’s answer is missing');
+  if (statements.length === 0) return null;
+  return `${answers.length} answers of the customer and ${statements.length - answers.length} reports are signed by the session’s applet.`;
+}
+
+async function checkStatement(
+  check: EvidenceCheck,
+  { sid, appletKey, chain }: EvidenceManifest,
+  { seq, kind, payload, signature }: EvidenceStatement,
+  where: string,
+): Promise<void> {
+  const bytes = fromBase64Url(payload);
+  if (appletKey === undefined || !(await check.isSigned(STATEMENT_DOMAINS[kind], appletKey, bytes, signature)))
+    check.problem(where, 'it is not signed by the session’s applet');
+  const said = readObject(bytes);
+  const entry = chain.entries.find(one => one.seq === seq);
+  if (said.sid !== sid) check.problem(where, 'it is of another session');
+  if (said.type !== kind) check.problem(where, 'it is something else');
+  if (entry?.subject !== said.consentId) check.problem(where, 'the log’s entry is about another question');
+  const { detail = {} } = entry ?? {};
+  const isSame = kind === 'consent' ? detail.answer === said.answer : entry?.event === `action.${String(said.stage)}`;
+  if (!isSame || detail.action !== said.action) check.problem(where, 'the log says something else of it');
+}
+
+export async function checkRecordings(check: EvidenceCheck, manifest: EvidenceManifest): Promise<string | null> {
+  const { recordings, chain } = manifest;
+  const shown = new Set<unknown>();
+  for (const [index, recording] of recordings.entries()) {
+    const where = `recording ${index + 1}`;
+    await check.attempt(where, async () => {
+      shown.add(await checkRecording(check, manifest, recording, where));
+    });
+  }
+  for (const { seq, event, detail } of chain.entries)
+    if (event === 'recording.finished' && !shown.has(detail?.stream)) {
+      const what = `the one entry ${seq} of the log speaks of is missing`;
+      if (manifest.isErased) check.notes.push(`Of the recordings ${what}: it was erased.`);
+      else check.problem('recordings', what);
+    }
+  if (recordings.length === 0) check.notes.push('Nothing of this session was recorded, or it is not finished.');
+  return recordings.length === 0
+    ? null
+    : `${recordings.length} recordings are signed, proved by the recorder’s receipts and are what the log speaks of.`;
+}
+
+/** @returns its stream */
+async function checkRecording(
+  check: EvidenceCheck,
+  manifest: EvidenceManifest,
+  recording: EvidenceRecording,
+  where: string,
+): Promise<unknown> {
+  const said = await openManifest(check, manifest, recording.manifest, 'recording', where);
+  const finished = manifest.chain.entries.find(
+    ({ event, detail }) => event === 'recording.finished' && detail?.stream === said.nonce,
+  );
+  if (finished?.detail?.sha256 !== said.sha256) check.problem(where, 'the log speaks of another film');
+  checkFilm(check, manifest, recording.rcrec, said, where);
+  await checkReceipt(check, manifest, said, where);
+  await checkAttestation(check, manifest, said, where);
+  const { avi } = recording;
+  if (avi !== undefined) {
+    const facts = await openManifest(check, manifest, avi.manifest, 'recording-avi', `${where} (AVI)`);
+    if (facts.rcrecSha256 !== said.sha256) check.problem(where, 'its AVI is of another recording');
+    checkFilm(check, manifest, avi.name, facts, where);
+  }
+  if (recording.rcrec === undefined)
+    check.notes.push(`The film of ${where} is ${avi === undefined ? 'not kept any more' : 'kept as AVI only'}.`);
+  if (said.isWhole !== true) check.notes.push(`The stream of ${where} was cut off: its end was never sent.`);
+  return said.nonce;
+}
+
+async function openManifest(
+  check: EvidenceCheck,
+  { sid, keys }: EvidenceManifest,
+  { payload, signature, kid }: SignedManifest,
+  type: string,
+  where: string,
+): Promise<Readonly<Record<string, unknown>>> {
+  const bytes = fromBase64Url(payload);
+  if (!(await check.isSigned(MANIFEST_DOMAIN, keys.manifest, bytes, signature)))
+    check.problem(where, 'its manifest is not signed by the appliance');
+  const said = readObject(bytes);
+  if (said.sid !== sid) check.problem(where, 'its manifest is of another session');
+  if (said.type !== type || said.kid !== kid) check.problem(where, 'its manifest is something else');
+  return said;
+}
+
+function checkFilm(
+  check: EvidenceCheck,
+  { files }: EvidenceManifest,
+  name: string | undefined,
+  said: Readonly<Record<string, unknown>>,
+  where: string,
+): void {
+  if (name === undefined) return;
+  const file = files.find(one => one.name === name);
+  if (file?.sha256 !== said.sha256 || file?.bytes !== said.bytes)
+    check.problem(where, `${name} is not the film its manifest was signed for`);
+}
+
+async function checkReceipt(
+  check: EvidenceCheck,
+  { sid, keys }: EvidenceManifest,
+  said: Readonly<Record<string, unknown>>,
+  where: string,
+): Promise<void> {
+  const signed = signedIn(said.receipt);
+  if (signed === null) return void check.notes.push(`Nothing of ${where} was proved by a receipt.`);
+  if (!(await check.isSigned(RECEIPT_DOMAIN, keys.receipts, signed.payload, signed.signature)))
+    check.problem(where, 'its receipt is not signed by the appliance');
+  const receipt = parseRecordingReceipt(signed.payload);
+  if (receipt.sid !== sid || toBase64Url(receipt.nonce) !== said.nonce)
+    check.problem(where, 'its receipt is of another session or recording');
+  if (receipt.offset !== said.offset)
+    check.notes.push(`The receipt of ${where} proves its first ${receipt.offset} of ${String(said.offset)} bytes.`);
+}
+
+async function checkAttestation(
+  check: EvidenceCheck,
+  { sid, appletKey }: EvidenceManifest,
+  said: Readonly<Record<string, unknown>>,
+  where: string,
+): Promise<void> {
+  if (said.appletKey !== appletKey) check.problem(where, 'it names another applet');
+  const signed = signedIn(said.attestation);
+  const unattested = Number(said.unattested);
+  if (unattested > 0) check.notes.push(`The applet did not attest the last ${unattested} bytes of ${where}.`);
+  if (signed === null) return;
+  if (
+    appletKey === undefined ||
+    !(await check.isSigned(ATTESTATION_DOMAIN, appletKey, signed.payload, signed.signature))
+  )
+    check.problem(where, 'the applet’s attestation does not hold');
+  const attested = parseAttestation(signed.payload);
+  if (attested.sid !== sid || toBase64Url(attested.nonce) !== said.nonce)
+    check.problem(where, 'the applet’s attestation is of another session or recording');
+  const receipt = signedIn(said.receipt);
+  if (receipt === null) return;
+  const proved = parseRecordingReceipt(receipt.payload);
+  if (proved.offset === attested.offset && toBase64Url(proved.digest) !== toBase64Url(attested.digest))
+    check.problem(where, 'the applet attests another stream than the recorder received');
+}
+
+function signedIn(value: unknown): { readonly payload: Bytes; readonly signature: string } | null {
+  if (typeof value !== 'object' || value === null || !('payload' in value) || !('signature' in value)) return null;
+  return { payload: fromBase64Url(String(value.payload)), signature: String(value.signature) };
+}
