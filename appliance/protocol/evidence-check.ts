@@ -214,10 +214,13 @@ export class EvidenceCheck {
 function readManifest(bytes: Bytes): EvidenceManifest | null {
   try {
     const value = JSON.parse(utf8Text(bytes));
-    const { files, recordings, statements, chain, keys, sid } = value;
+    const { files, recordings, statements, chain, keys, sid, session } = value;
     const lists = [files, recordings, statements, chain?.entries];
-    const isKnown = value.type === 'evidence' && value.v === 1 && typeof sid === 'string';
-    return isKnown && typeof keys?.manifest === 'string' && lists.every(list => Array.isArray(list)) ? value : null;
+    const isKnown =
+      value.type === 'evidence' && value.v === 1 && typeof sid === 'string' && typeof session === 'object';
+    return isKnown && session !== null && typeof keys?.manifest === 'string' && lists.every(list => Array.isArray(list))
+      ? value
+      : null;
   } catch {
     return null; // told by the caller
   }

@@ -80,7 +80,8 @@ export async function checkStatements(check: EvidenceCheck, manifest: EvidenceMa
     if (!statements.some(one => one.seq === seq && one.kind === 'consent'))
       check.problem(`consent in entry ${seq}`, 'the customer’s answer is missing');
   if (statements.length === 0) return null;
-  return `${answers.length} answers of the customer and ${statements.length - answers.length} reports are signed by the session’s applet.`;
+  const reports = counted(statements.length - answers.length, 'report');
+  return `The session’s applet has signed ${counted(answers.length, 'answer')} of the customer and ${reports} of what was done.`;
 }
 
 async function checkStatement(
@@ -118,9 +119,10 @@ export async function checkRecordings(check: EvidenceCheck, manifest: EvidenceMa
       else check.problem('recordings', what);
     }
   if (recordings.length === 0) check.notes.push('Nothing of this session was recorded, or it is not finished.');
-  return recordings.length === 0
-    ? null
-    : `${recordings.length} recordings are signed, proved by the recorder’s receipts and are what the log speaks of.`;
+  if (recordings.length === 0) return null;
+  const what =
+    'what is signed of it by the appliance, the recorder and the applet fits together, and the log speaks of the same film.';
+  return `${counted(recordings.length, 'recording')}: ${what}`;
 }
 
 /** @returns its stream */
@@ -225,4 +227,8 @@ async function checkAttestation(
 function signedIn(value: unknown): { readonly payload: Bytes; readonly signature: string } | null {
   if (typeof value !== 'object' || value === null || !('payload' in value) || !('signature' in value)) return null;
   return { payload: fromBase64Url(String(value.payload)), signature: String(value.signature) };
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }

@@ -14,6 +14,7 @@ import { lastPictureOf } from '../recording/last-picture.ts';
 import { type Appliance, startAppliance } from '../support/appliance.ts';
 import { compareCodes, download, startApplet } from './customer-steps.ts';
 import { asksToControl, asksToSee, isExact, openDesktop, place, press, quiet, types } from './desktop-steps.ts';
+import { verifiesEvidence } from './evidence-steps.ts';
 
 /** Recorder and applet have signed the same bytes, to the end. */
 function isProved(t: ExecutionContext, manifestFile: string): void {
@@ -45,7 +46,7 @@ async function loses(t: ExecutionContext, appliance: Appliance, technician: Tech
 }
 
 test.serial(
-  'H-03 H-05 G-01 a session that must be recorded: film, proof, and no picture while the recorder is away',
+  'H-03 H-05 G-01 K-03 a session that must be recorded: film, proof, evidence, and no picture while the recorder is away',
   async t => {
     t.timeout(280_000);
     await using appliance = await startAppliance({
@@ -89,6 +90,7 @@ test.serial(
     t.true(clicks > 0, 'clicks are in it');
 
     isProved(t, files.find(name => name.endsWith('.manifest.json')) ?? '');
+    await verifiesEvidence(t, appliance, /-([A-Za-z0-9_-]{22})-[A-Za-z0-9_-]{22}\.rcrec$/.exec(film)?.[1] ?? '');
     t.deepEqual(technician.complaints, []);
   },
 );

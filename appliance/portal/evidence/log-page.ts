@@ -39,7 +39,7 @@ export function logPage({
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="default-src 'none'">
 <title>Session ${escaped(sid)}</title></head><body>
 <h1>Support session ${escaped(sid)}</h1>
-<p>Of ${escaped(organisation)}; this bundle was made ${time(madeAt)} for ${escaped(madeBy)}. All times are UTC. Open verify.html to check it.</p>
+<p>${organisation === '' ? '' : `Of ${escaped(organisation)}. `}This bundle was made ${time(madeAt)} for ${escaped(madeBy)}. All times are UTC. Open verify.html to check it.</p>
 ${isErased ? erased : ''}
 <h2>Session</h2>
 ${table(['What', ''], facts)}

@@ -2,6 +2,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { webCrypto } from '../../browser/web-crypto.ts';
 import { describeError } from '../../errors.ts';
+import type { EvidenceManifest } from '../../protocol/evidence.ts';
 import {
   checkEvidence,
   type EvidenceCrypto,
@@ -82,7 +83,7 @@ function showVerdict(
   trusted: string,
 ): void {
   const wrong = problems.filter(({ where }) => trusted !== '' || where !== 'signature');
-  const what = manifest === null ? [name] : [`${name}: session ${manifest.sid} of ${manifest.organisation}`];
+  const what = manifest === null ? [name] : factsOf(manifest, name);
   const about = trusted === '' ? 'You named no key. It says it is signed by the key' : 'You trusted the key';
   const parts: [string, string[]][] = [
     ['What is wrong', wrong.map(({ where, what: words }) => `${where}: ${words}`)],
@@ -93,6 +94,22 @@ function showVerdict(
   if (holds) show('good', 'Everything holds', parts);
   else if (wrong.length > 0) show('bad', 'This bundle does not hold', parts);
   else show('bad', 'It fits together, but whose it is is not known: name the key you trust', parts);
+}
+
+function factsOf({ sid, organisation, session, madeAt, madeBy }: EvidenceManifest, name: string): string[] {
+  const who = [session.technician, session.customer].map(one => (one === undefined ? 'not known' : String(one)));
+  const times = [session.createdAt, session.endedAt].map(at => (at === undefined ? 'not yet' : timeOf(Number(at))));
+  return [
+    `${name}: session ${sid}${organisation === '' ? '' : ` of ${organisation}`}`,
+    `Technician: ${who[0]}; customer: ${who[1]}`,
+    `Made ${times[0]}, ended ${times[1]} (UTC)`,
+    `Taken ${timeOf(madeAt)} (UTC) by ${madeBy}`,
+  ];
+}
+
+function timeOf(at: number): string {
+  const date = new Date(at); // of a manifest that may have been changed
+  return Number.isNaN(date.getTime()) ? 'at no time there is' : date.toISOString().replace('T', ' ').slice(0, 19);
 }
 
 function show(look: 'good' | 'bad', words: string, parts: readonly (readonly [string, readonly string[]])[]): void {
