@@ -58,6 +58,7 @@ export class AuditLog {
   #signedSeq = 0;
   #signedAt = 0;
   #working: Promise<void> | null = null;
+  #signing: Promise<unknown> = Promise.resolve();
   #cancel: Cancel | null = null;
 
   constructor(options: AuditOptions) {
@@ -117,13 +118,16 @@ export class AuditLog {
     });
   }
 
-  /** @returns newest first, at most `limit`, from pending entries and the months in turn */
-  async search(query: AuditQuery): Promise<StoredEntry[]> {
+  /**
+   * @param core a transaction sees what others have written just before it, and nobody else yet
+   * @returns newest first, at most `limit`, from pending entries and the months in turn
+   */
+  async search(query: AuditQuery, core: Reader = this.#store.core.read): Promise<StoredEntry[]> {
     const found = new Map<number, StoredEntry>();
     const take = (entries: readonly StoredEntry[]) => {
       for (const stored of entries) found.set(stored.entry.seq, stored);
     };
-    take(await findEntries(this.#store.core.read, 'audit_pending', query));
+    take(await findEntries(core, 'audit_pending', query));
     for (const month of this.#store.months().toReversed()) {
       if (found.size >= query.limit) break;
       if (query.until !== undefined && monthStart(month) >= query.until) continue;
@@ -160,13 +164,12 @@ export class AuditLog {
    * @param make what it says may rest on all entries before it: none comes between
    * @throws ApplianceError `audit.busy`
    */
-  async appendSigned(make: () => Promise<AuditEvent>): Promise<SignedHead> {
+  async appendSigned(make: (tx: Transaction) => Promise<AuditEvent>): Promise<SignedHead> {
     for (let tries = 0; tries < MAX_SIGNED_TRIES; tries++) {
       const end = await this.#store.core.transaction(async tx => {
-        await this.append(tx, await make());
+        await this.append(tx, await make(tx));
         return this.#end;
       });
-      while (this.#working !== null) await this.#working;
       const head = end === null ? undefined : await this.#signAt(end);
       if (head !== undefined) return head;
     }
@@ -271,8 +274,14 @@ export class AuditLog {
     if (end !== undefined) await this.#signAt(end);
   }
 
-  /** @returns undefined where the chain is signed beyond that place already */
-  async #signAt(end: ChainEnd): Promise<SignedHead | undefined> {
+  /** One after the other: the signer signs only what continues what it signed last. @returns undefined where it is signed beyond */
+  #signAt(end: ChainEnd): Promise<SignedHead | undefined> {
+    const mine = this.#signing.then(() => this.#signNow(end));
+    this.#signing = mine.catch(() => undefined); // told to whoever asked
+    return mine;
+  }
+
+  async #signNow(end: ChainEnd): Promise<SignedHead | undefined> {
     if (end.seq <= this.#signedSeq) return undefined;
     const { kid, signature } = await this.#signer.signLogHead(end);
     const at = this.#clock.now();

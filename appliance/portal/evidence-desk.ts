@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { AuditLog } from '../audit/audit.ts';
 import { bodyLabel, monthOf } from '../audit/audit.ts';
-import type { StoredEntry } from '../audit/audit-store.ts';
+import type { AuditQuery, StoredEntry } from '../audit/audit-store.ts';
 import type { Actor } from '../audit/entry.ts';
 import type { Clock } from '../clock.ts';
 import { ApplianceError } from '../errors.ts';
@@ -28,6 +28,7 @@ import {
 import type { KeptRecordings } from '../recording/kept-recordings.ts';
 import type { ManifestSigner } from '../sessions/recordings.ts';
 import type { SessionRow } from '../sessions/session-store.ts';
+import type { Transaction } from '../store/sql.ts';
 import type { Store } from '../store/store.ts';
 import { type BundleFile, bundleBytes, streamBundle } from './evidence/bundle-stream.ts';
 import { logPage } from './evidence/log-page.ts';
@@ -71,12 +72,17 @@ export class EvidenceDesk {
     this.#parts = parts;
   }
 
+  /** The page that checks bundles. */
+  verifier(): Promise<Buffer> {
+    this.#verifier ??= makeVerifierPage();
+    return this.#verifier;
+  }
+
   /**
    * @throws ApplianceError `session.missing`, `evidence.archived`, `evidence.too-long`, `audit.busy`
    */
   async bundle(id: SessionId, actor: Actor): Promise<EvidenceBundle> {
     const { store, signer } = this.#parts;
-    this.#verifier ??= makeVerifierPage();
     const session = await this.#parts.support.sessions.get(id);
     if (store.archivedMonths().includes(monthOf(session.createdAt))) throw archived();
     const told = await this.#tell(id, actor);
@@ -85,7 +91,7 @@ export class EvidenceDesk {
     const lines = await this.#lines(id);
     const facts = await this.#facts(session, statements === null || lines === null, actor);
     const html = Buffer.from(logPage({ ...facts, entries: told.stored.map(({ entry }) => entry), lines }), 'utf8');
-    const files = [textFile('log.html', html), textFile('verify.html', await this.#verifier), ...films.files];
+    const files = [textFile('log.html', html), textFile('verify.html', await this.verifier()), ...films.files];
     const manifest: EvidenceManifest = {
       ...facts,
       files: files.map(({ file }) => file),
@@ -106,12 +112,12 @@ export class EvidenceDesk {
   /** All entries of the session, and the one that says who took them; signed exactly there. */
   async #tell(sessionId: SessionId, actor: Actor) {
     const { audit } = this.#parts;
-    const head = await audit.appendSigned(async () => {
-      const before = await this.#entries(sessionId);
+    const head = await audit.appendSigned(async tx => {
+      const before = await this.#entries({ sessionId }, tx);
       const digest = sha256(Buffer.from(committedText(before.map(({ entry }) => entry)), 'utf8'));
       return { event: EXPORTED_EVENT, actor, sessionId, detail: { entries: before.length, digest } };
     });
-    const stored = await this.#entries(sessionId, head.seq + 1);
+    const stored = await this.#entries({ sessionId, before: head.seq + 1 });
     const hashes = await audit.hashesOf(stored.map(({ entry }) => entry.seq - 1));
     const entries = stored.map(({ entry }): EvidenceEntry => {
       const previous = hashes.get(entry.seq - 1);
@@ -128,9 +134,8 @@ export class EvidenceDesk {
   }
 
   /** Oldest first. */
-  async #entries(sessionId: SessionId, before?: number): Promise<StoredEntry[]> {
-    const query = { sessionId, limit: MAX_ENTRIES, ...(before !== undefined && { before }) };
-    const found = await this.#parts.audit.search(query);
+  async #entries(of: Pick<AuditQuery, 'sessionId' | 'before'>, tx?: Transaction): Promise<StoredEntry[]> {
+    const found = await this.#parts.audit.search({ ...of, limit: MAX_ENTRIES }, tx);
     if (found.length === MAX_ENTRIES)
       throw new ApplianceError('limited', 'evidence.too-long', 'that session has too many entries for a bundle');
     return found.reverse();

@@ -118,7 +118,12 @@ export async function checkRecordings(check: EvidenceCheck, manifest: EvidenceMa
       if (manifest.isErased) check.notes.push(`Of the recordings ${what}: it was erased.`);
       else check.problem('recordings', what);
     }
-  if (recordings.length === 0) check.notes.push('Nothing of this session was recorded, or it is not finished.');
+  const streamsOf = (name: string) =>
+    chain.entries.filter(({ event }) => event === name).map(({ detail }) => detail?.stream);
+  const done = streamsOf('recording.finished');
+  const open = streamsOf('recording.started').filter(stream => !done.includes(stream)).length;
+  if (open > 0) check.notes.push(`${counted(open, 'recording')} was begun and not finished when the bundle was taken.`);
+  else if (recordings.length === 0) check.notes.push('Nothing of this session was recorded.');
   if (recordings.length === 0) return null;
   const what =
     'what is signed of it by the appliance, the recorder and the applet fits together, and the log speaks of the same film.';

@@ -4,7 +4,9 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test from 'ava';
 import { nodeEvidenceCrypto } from '../../appliance/audit/evidence-crypto.ts';
-import { type SessionId, toBase64Url } from '../../appliance/guid.ts';
+import { exportLog } from '../../appliance/audit/export.ts';
+import { LogVerifier } from '../../appliance/audit/verify.ts';
+import { type SessionId, sessionIdFrom, toBase64Url } from '../../appliance/guid.ts';
 import { streamBundle } from '../../appliance/portal/evidence/bundle-stream.ts';
 import { EvidenceDesk } from '../../appliance/portal/evidence-desk.ts';
 import { canonicalBytes } from '../../appliance/protocol/canonical-json.ts';
@@ -257,6 +259,32 @@ test('K-03 attack: the consent and the recording of another session are named', 
   t.false((await check(other.zip, '')).holds, 'nobody is trusted');
 });
 
+test('K-03 G-03 bundles taken at the same time hold, each by a head of its own', async t => {
+  const { desk, id, trusted, at } = await makeBundle({ isRecorded: false });
+  const zips = await Promise.all([1, 2, 3].map(() => taken(desk, id)));
+  const verdicts = await Promise.all(zips.map(zip => check(zip, trusted)));
+  t.deepEqual(
+    verdicts.flatMap(({ problems }) => problems),
+    [],
+  );
+  t.true(verdicts.every(({ holds }) => holds));
+  t.is(new Set(verdicts.map(({ manifest }) => manifest?.chain.head.seq)).size, 3);
+  await at.audit.signHead();
+  const lines = await gathered(exportLog(at.store));
+  const verifier = new LogVerifier(pemOf(at.headKey));
+  for (const line of lines) verifier.line(line);
+  t.deepEqual(verifier.finish().problems, [], 'the whole log has the same heads');
+  const hashes = new Map(lines.map(line => JSON.parse(line)).map(({ type, seq, hash }) => [`${type} ${seq}`, hash]));
+  for (const { seq, hash } of verdicts[0]?.manifest?.chain.entries ?? []) t.is(hashes.get(`entry ${seq}`), hash);
+});
+
+test('K-03 a bundle is for a session there is, and asking for another leaves no entry', async t => {
+  const { desk, at } = await bundle();
+  const before = (await at.audit.search({ limit: 1000, event: 'session.evidence-exported' })).length;
+  await t.throwsAsync(desk.bundle(sessionIdFrom(new Uint8Array(16)), auditor), { code: 'session.missing' });
+  t.is((await at.audit.search({ limit: 1000, event: 'session.evidence-exported' })).length, before);
+});
+
 test('K-03 H-05 a film that was changed on the share is named, and one that is gone is told', async t => {
   const { desk, id, film, trusted } = await makeBundle();
   writeFileSync(`${film}.rcrec`, bytes(9000));
@@ -310,8 +338,8 @@ function range(from: number, to: number): number[] {
   return Array.from({ length: to - from }, (_, n) => from + n);
 }
 
-async function gathered(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array[]> {
-  const pieces: Uint8Array[] = [];
+async function gathered<T>(stream: AsyncIterable<T>): Promise<T[]> {
+  const pieces: T[] = [];
   for await (const piece of stream) pieces.push(piece);
   return pieces;
 }

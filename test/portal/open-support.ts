@@ -157,6 +157,8 @@ function newKeeping(
   return new Keeping({ ...at, describe, recordingFolder, helper: null, log: silentLog, metrics: new Metrics() });
 }
 
+const notHere = () => Promise.reject(new Error('not in this test'));
+
 /** Bundling takes seconds: once for all tests of a file. */
 let assets: ReturnType<typeof makeAssets> | undefined;
 
@@ -178,7 +180,7 @@ export async function openTestPortal(
     backups: { list: async () => [], start: async () => undefined, isRunning: () => false, lastFault: () => null },
     searchAudit: query => at.audit.search(query),
     exportAudit: actor => exportWholeLog(at, actor),
-    evidence: { bundle: () => Promise.reject(new Error('not in this test')) },
+    evidence: { bundle: notHere, verifier: notHere },
     organisation: { name: 'Kestrel Works', timeZone: 'Europe/London' },
     publicFolder: at.folder,
     clock: at.clock,
