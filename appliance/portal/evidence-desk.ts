@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { AuditLog } from '../audit/audit.ts';
-import { bodyLabel, monthOf } from '../audit/audit.ts';
+import { bodyLabel } from '../audit/audit.ts';
 import type { AuditQuery, StoredEntry } from '../audit/audit-store.ts';
 import type { Actor } from '../audit/entry.ts';
 import type { Clock } from '../clock.ts';
@@ -36,6 +36,8 @@ import { makeVerifierPage } from './evidence/verifier-page.ts';
 import type { Support } from './support.ts';
 
 const MAX_ENTRIES = 100_000;
+/** What the log of every session begins with. */
+const FIRST_EVENT = 'session.created';
 const Signed = z.strictObject({ kid: z.string(), payload: z.string(), signature: z.string() });
 const Statement = z.strictObject({ payload: z.string(), signature: z.string() });
 
@@ -82,14 +84,14 @@ export class EvidenceDesk {
    * @throws ApplianceError `session.missing`, `evidence.archived`, `evidence.too-long`, `audit.busy`
    */
   async bundle(id: SessionId, actor: Actor): Promise<EvidenceBundle> {
-    const { store, signer } = this.#parts;
-    const session = await this.#parts.support.sessions.get(id);
-    if (store.archivedMonths().includes(monthOf(session.createdAt))) throw archived();
+    const { signer } = this.#parts;
+    const session = await this.#find(id);
     const told = await this.#tell(id, actor);
     const statements = await this.#statements(id, told.stored);
     const films = await this.#films(id);
     const lines = await this.#lines(id);
-    const facts = await this.#facts(session, statements === null || lines === null, actor);
+    const isErased = session === null || statements === null || lines === null;
+    const facts = { ...(await this.#facts(id, isErased, actor)), ...(session && (await this.#factsOf(session))) };
     const html = Buffer.from(logPage({ ...facts, entries: told.stored.map(({ entry }) => entry), lines }), 'utf8');
     const files = [textFile('log.html', html), textFile('verify.html', await this.verifier()), ...films.files];
     const manifest: EvidenceManifest = {
@@ -107,6 +109,21 @@ export class EvidenceDesk {
       ...[textFile(MANIFEST_FILE, bytes), textFile(SIGNATURE_FILE, signed), ...files].map(({ source }) => source),
     ];
     return { bytes: bundleBytes(all), stream: () => streamBundle(all) };
+  }
+
+  /**
+   * Null for one that was erased with its row: the log still knows it.
+   * @throws ApplianceError `session.missing`, `evidence.archived`
+   */
+  async #find(id: SessionId): Promise<SessionRow | null> {
+    const session = await this.#parts.support.sessions.get(id).catch((error: unknown) => {
+      if (error instanceof ApplianceError && error.code === 'session.missing') return error;
+      throw error;
+    });
+    const [first] = await this.#entries({ sessionId: id });
+    if (session instanceof ApplianceError && first === undefined) throw session;
+    if (first?.entry.event !== FIRST_EVENT) throw archived(); // a part of its log would pass for all of it
+    return session instanceof ApplianceError ? null : session;
   }
 
   /** All entries of the session, and the one that says who took them; signed exactly there. */
@@ -183,29 +200,20 @@ export class EvidenceDesk {
     return { recordings, files };
   }
 
-  async #facts(session: SessionRow, isErased: boolean, actor: Actor): Promise<Facts> {
-    const { support, organisation, clock } = this.#parts;
+  async #facts(sid: SessionId, isErased: boolean, actor: Actor): Promise<Facts> {
+    const { organisation, clock } = this.#parts;
+    const made = { organisation, madeAt: clock.now(), madeBy: actor.name ?? actor.kind };
+    return { v: 1, type: 'evidence', sid, ...made, session: {}, isErased, keys: await this.#keys() };
+  }
+
+  async #factsOf(session: SessionRow): Promise<Pick<Facts, 'session' | 'appletKey'>> {
+    const { sessions, groups } = this.#parts.support;
     const { state, endReason, ownerId, ownerName, language, platform, createdAt, pickedUpAt, endedAt } = session;
-    const who = {
-      technician: ownerName,
-      technicianId: ownerId,
-      customer: await support.sessions.customerNameOf(session),
-    };
-    const group = pathName(await support.groups.path(session.groupId));
+    const who = { technician: ownerName, technicianId: ownerId, customer: await sessions.customerNameOf(session) };
+    const group = pathName(await groups.path(session.groupId));
     const times = { createdAt, pickedUpAt, endedAt };
     const known = withoutNulls<string | number>({ state, endReason, ...who, group, language, platform, ...times });
-    return {
-      ...{
-        v: 1,
-        type: 'evidence',
-        sid: session.id,
-        organisation,
-        madeAt: clock.now(),
-        madeBy: actor.name ?? actor.kind,
-      },
-      ...{ session: known, isErased, keys: await this.#keys() },
-      ...(session.appletKey !== null && { appletKey: session.appletKey }),
-    };
+    return { session: known, ...(session.appletKey !== null && { appletKey: session.appletKey }) };
   }
 
   async #keys(): Promise<EvidenceManifest['keys']> {

@@ -20,6 +20,7 @@ import {
 } from '../../appliance/protocol/recording-receipt.ts';
 import { dataOf, descriptor, directory, endOf, localHeader, readZip } from '../../appliance/protocol/zip.ts';
 import { KeptRecordings } from '../../appliance/recording/kept-recordings.ts';
+import { EndedSessions } from '../../appliance/sessions/ended-sessions.ts';
 import { bytes, linked, openTestSupport, type TestSupport } from './open-support.ts';
 
 const auditor = { kind: 'member', id: 'auditor', name: 'Ada <b>', address: '192.0.2.99' } as const;
@@ -309,6 +310,10 @@ test('K-03 B-05 the bundle of an erased session says so, and holds by its hashes
   t.like(manifest, { isErased: true, statements: [] });
   t.true(notes.some(note => note.startsWith('The session was erased')));
   t.false(Buffer.from(zip).toString('latin1').includes('Hello'));
+  await at.store.core.transaction(tx => new EndedSessions(at.store).erase(tx, id)); // as retention does
+  const bare = await check(await taken(desk, id), trusted);
+  t.true(bare.holds, JSON.stringify(bare.problems));
+  t.like(bare.manifest, { isErased: true, session: {} });
 });
 
 test('K-03 a film beyond 4 GiB has its place in the zip, and none is held in memory', async t => {
