@@ -2,10 +2,11 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { DirectoryConfig } from '../../appliance/config.ts';
+import { freePort } from './appliance.ts';
 import { TempFolder } from './temp-folder.ts';
 import { TestAuthority } from './test-certificates.ts';
 
@@ -41,7 +42,7 @@ export class Slapd implements AsyncDisposable {
   static async start(options: SlapdOptions): Promise<Slapd> {
     const slapd = new Slapd();
     slapd.#write(options);
-    [slapd.ldapPort, slapd.ldapsPort] = await freePorts();
+    [slapd.ldapPort, slapd.ldapsPort] = [await freePort(), await freePort()];
     await slapd.resume();
     return slapd;
   }
@@ -96,6 +97,7 @@ export class Slapd implements AsyncDisposable {
     });
     slapd.once('exit', () => reject(new Error(`slapd ended: ${told.join('\n')}`)));
     await promise;
+    for (const port of [this.ldapPort, this.ldapsPort]) await listening(port); // it says so a moment before it does
   }
 
   async stop(): Promise<void> {
@@ -214,10 +216,14 @@ function toLdif(people: readonly SlapdPerson[], groups: SlapdOptions['groups']):
   return `${entries.join('\n\n')}\n`;
 }
 
-async function freePorts(): Promise<[number, number]> {
-  const servers = [createServer(), createServer()];
-  await Promise.all(servers.map(server => once(server.listen(0, '127.0.0.1'), 'listening')));
-  const [first = 0, second = 0] = servers.map(server => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map(server => new Promise(done => server.close(done))));
-  return [first, second];
+/** Resolves when a connection is taken there. */
+async function listening(port: number): Promise<void> {
+  for (let isTaken = false; !isTaken; ) {
+    const socket = connect({ port, host: '127.0.0.1' });
+    isTaken = await new Promise(resolve => {
+      socket.once('connect', () => resolve(true));
+      socket.once('error', () => resolve(false));
+    });
+    socket.destroy();
+  }
 }
