@@ -39,12 +39,13 @@ export interface AuditQuery {
   readonly limit: number;
 }
 
-const MAX_PARAMETERS = 500;
 const COLUMNS =
   'seq, log, at, event, actor_kind, actor_id, actor_name, address, session_id, subject, detail, body, body_hash, hash';
 
-/** What one read connection reads of a search while others read the rest. */
+/** What one read connection reads of a month while others read the rest. */
 const ROWS_AT_ONCE = 128;
+/** Numbers as one parameter: a JSON array. */
+const AMONG = 'seq IN (SELECT value FROM json_each(?))';
 
 export async function insertPending(tx: Transaction, entries: readonly StoredEntry[]): Promise<void> {
   await tx.insertMany(`INSERT INTO audit_pending (${COLUMNS})`, entries.map(toValues));
@@ -150,10 +151,12 @@ export async function findEntries(
   // By number first, which an index alone tells; then what they hold, in parts, for each row is a page of its own to open.
   const found = await from.all(`SELECT seq FROM ${table} ${where} ORDER BY seq DESC LIMIT ?`, [...params, query.limit]);
   const numbers = found.map(({ seq }) => Number(seq));
-  const parts = Array.from({ length: Math.ceil(numbers.length / ROWS_AT_ONCE) }, (_, n) =>
-    numbers.slice(n * ROWS_AT_ONCE, (n + 1) * ROWS_AT_ONCE),
+  // What is pending may be asked for inside a transaction, which has one connection.
+  const size = table === 'audit_entry' ? ROWS_AT_ONCE : Math.max(1, numbers.length);
+  const parts = Array.from({ length: Math.ceil(numbers.length / size) }, (_, n) =>
+    numbers.slice(n * size, (n + 1) * size),
   );
-  const select = `SELECT ${COLUMNS} FROM ${table} WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq DESC`;
+  const select = `SELECT ${COLUMNS} FROM ${table} WHERE ${AMONG} ORDER BY seq DESC`;
   const rows = (await Promise.all(parts.map(part => from.all(select, [JSON.stringify(part)])))).flat();
   return rows.map(toStoredEntry);
 }
@@ -164,13 +167,8 @@ export async function findHashes(
   table: 'audit_pending' | 'audit_entry',
   seqs: readonly number[],
 ): Promise<[number, string][]> {
-  const found: [number, string][] = [];
-  for (let at = 0; at < seqs.length; at += MAX_PARAMETERS) {
-    const some = seqs.slice(at, at + MAX_PARAMETERS);
-    const sql = `SELECT seq, hash FROM ${table} WHERE seq IN (${some.map(() => '?').join(',')})`;
-    for (const row of await from.all(sql, some)) found.push([Number(row.seq), bytesText(row.hash)]);
-  }
-  return found;
+  const rows = await from.all(`SELECT seq, hash FROM ${table} WHERE ${AMONG}`, [JSON.stringify(seqs)]);
+  return rows.map(row => [Number(row.seq), bytesText(row.hash)]);
 }
 
 /** Entries of one file in the order of the chain, for export. */

@@ -37,7 +37,7 @@ export interface InternalSupport {
   readonly acts?: InternalActs;
   readonly legTokens: { use(digest: string, role: Leg): Promise<{ pairId: string; loginId?: string }> };
   /** Whether the login lives and may come from this address (C-06). */
-  readonly admits?: (loginId: string, address: string) => Promise<boolean>;
+  readonly admits: (loginId: string, address: string) => Promise<boolean>;
   /** The connection is its from here on. */
   readonly upgradeAppletLeg?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 }
@@ -76,8 +76,8 @@ export class Internal implements Answerer {
         const { digest, role, address } = parse(Authorise, body);
         const { legTokens, admits } = this.#support();
         const { pairId, loginId } = await legTokens.use(digest, role);
-        const isAsked = role === 'console' && loginId !== undefined && address !== undefined;
-        if (isAsked && (await admits?.(loginId, address)) === false) {
+        const isAsked = role === 'console' && loginId !== undefined;
+        if (isAsked && (address === undefined || !(await admits(loginId, address)))) {
           throw new ApplianceError('refused', 'leg-token.refused', 'that token is not valid');
         }
         return { pairId };

@@ -11,7 +11,7 @@ const id = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
 const sid = z.string().transform(parseSessionId);
 const digest = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
 const count = z.int().min(0);
-const Authorise = z.strictObject({ digest, address: z.string().max(64).optional() });
+const Authorise = z.strictObject({ digest, address: z.string().max(64) });
 const Live = z.strictObject({ sid, linkId: id, nonce: id, isLive: z.boolean() });
 const Finished = z.strictObject({
   ...{
@@ -30,12 +30,12 @@ const Finished = z.strictObject({
 /** Whether a member may come from an address (C-06). */
 type Admits = (memberId: string, address: string) => Promise<boolean>;
 
-export function recordingActs(recordings: SessionRecordings, admits: Admits = async () => true): InternalActs {
+export function recordingActs(recordings: SessionRecordings, admits: Admits): InternalActs {
   return {
     [`POST ${RECORDING_AUTHORISE_PATH}`]: async body => {
       const { digest, address } = parse(Authorise, body);
       const grant = await recordings.use(digest);
-      if (address === undefined || (await admits(grant.sub, address))) return grant;
+      if (await admits(grant.sub, address)) return grant;
       throw new ApplianceError('refused', 'recording.token-refused', 'that token is not valid');
     },
     [`POST ${RECORDING_LIVE_PATH}`]: async body => {

@@ -39,7 +39,7 @@ export class RecordingPortal {
    * @returns null for a token that is not good (any more)
    * @throws ApplianceError `recording.portal-away`
    */
-  async authorise(digest: string, address?: string): Promise<RecordingGrant | null> {
+  async authorise(digest: string, address: string): Promise<RecordingGrant | null> {
     const { status, body } = await this.#post(RECORDING_AUTHORISE_PATH, { digest, address });
     return status === 403 ? null : shaped(Grant, status, body);
   }

@@ -22,8 +22,8 @@ export interface RecorderServerParts {
   readonly socketPath: string;
   readonly recordings: Pick<Recordings, 'bring'>;
   /** Uses the token up. @returns null where it is not good. @throws ApplianceError where the portal is away */
-  /** @param address the console's, as the gateway saw it; undefined where none stands before */
-  readonly authorise: (digest: string, address: string | undefined) => Promise<RecordingGrant | null>;
+  /** @param address the console's, as the gateway saw it */
+  readonly authorise: (digest: string, address: string) => Promise<RecordingGrant | null>;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly log: Log;
@@ -117,8 +117,9 @@ function refused(reason: string): ApplianceError {
   return new ApplianceError('refused', `recorder.${reason}`, 'that is no console of ours');
 }
 
-/** The gateway alone reaches the socket, and strips what a client says of itself. */
-function peerOf({ headers }: IncomingMessage): string | undefined {
+/** The gateway alone reaches the socket, and strips what a client says of itself. @throws ApplianceError where it said nothing */
+function peerOf({ headers }: IncomingMessage): string {
   const peer = headers['x-appliance-peer'];
-  return typeof peer === 'string' ? peer : undefined;
+  if (typeof peer !== 'string') throw refused('peer');
+  return peer;
 }

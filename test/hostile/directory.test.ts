@@ -5,8 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import test from 'ava';
 import { type DirectoryConfig, parseConfig } from '../../appliance/config.ts';
-import { ApplianceError } from '../../appliance/errors.ts';
 import { openTestIdentity, PASSWORD } from '../identity/open-identity.ts';
+import { refusal } from '../support/refusal.ts';
 import { TempFolder } from '../support/temp-folder.ts';
 import { TestAuthority } from '../support/test-certificates.ts';
 
@@ -121,16 +121,6 @@ class HostileDirectory implements AsyncDisposable {
   }
 }
 
-async function codeFrom(promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise;
-    return 'accepted';
-  } catch (error) {
-    if (error instanceof ApplianceError) return error.code;
-    throw error;
-  }
-}
-
 for (const [library, cases] of [
   ['ldapjs', CASES],
   ['ldapts', CASES / 4],
@@ -151,7 +141,7 @@ for (const [library, cases] of [
           if (isBind && isLate && n === 1) return socket.write(bound(n));
           return socket.end(which?.(n, random, socket) ?? Buffer.alloc(0));
         };
-        t.is(await codeFrom(at.signIn(`person-${next}@example.com`)), 'login.refused', `case ${next}`);
+        t.is(await refusal(at.signIn(`person-${next}@example.com`)), 'login.refused', `case ${next}`);
       }
       const entries = await at.entries();
       t.is(entries.filter(({ event }) => event === 'login.refused').length, cases);
@@ -163,7 +153,7 @@ for (const [library, cases] of [
       t.log(`${told.length} faults told, ${ended} threads ended`);
       if (library === 'ldapjs') t.true(ended > 0); // it throws on results it doesn't know
       t.is(await at.identity.members.count(), 1);
-      t.is(await codeFrom(at.signIn('root', PASSWORD)), 'accepted');
+      t.is(await refusal(at.signIn('root', PASSWORD)), 'accepted');
       await at.close();
     },
   );
@@ -175,7 +165,7 @@ test.serial(
     await using hostile = new HostileDirectory();
     const at = await openTestIdentity({ directory: await hostile.start('ldapjs') });
     const why = async () => {
-      t.is(await codeFrom(at.signIn('ann@example.com')), 'login.refused');
+      t.is(await refusal(at.signIn('ann@example.com')), 'login.refused');
       return String((await at.entries()).findLast(({ event }) => event === 'directory.failed')?.detail.why);
     };
     hostile.onRequest = () => undefined;
@@ -192,7 +182,7 @@ test.serial(
     t.regex(await why(), /sent more than is taken|did not answer in time|not LDAP/);
     hostile.onRequest = flood(() => Buffer.from('30847fffffff', 'hex'));
     t.regex(await why(), /sent more than is taken/);
-    t.is(await codeFrom(at.signIn('root', PASSWORD)), 'accepted');
+    t.is(await refusal(at.signIn('root', PASSWORD)), 'accepted');
     await at.close();
   },
 );

@@ -108,12 +108,13 @@ test('C-06 attack: a console’s token shown from an address its technician may 
   const { id, owner } = await portal.made();
   const { allowLists, logins } = portal.identity;
   const ask = portalAuthoriser(portal.socketPath);
-  const attach = async (address: string) => {
+  const attach = async (address?: string) => {
     const { console: token } = await portal.parts.support.legTokens.issue(id, owner.login.id);
-    return (await ask({ token, role: 'console', address })) !== undefined;
+    return (await ask({ token, role: 'console', ...(address !== undefined && { address }) })) !== undefined;
   };
   await allowLists.set(portal.asRoot, { kind: 'member', id: owner.id }, `${owner.login.address} 192.0.2.0/24`);
   t.true(await attach('::ffff:192.0.2.10'));
+  t.false(await attach(), 'from nowhere');
   t.false(await attach('203.0.113.9%192.0.2.10'));
   t.is(await logins.find(owner.token, { touch: false }), undefined);
   t.false(await attach('192.0.2.10'), 'the login it was made for is gone');

@@ -1,23 +1,13 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { applianceActor } from '../../appliance/audit/entry.ts';
-import { ApplianceError } from '../../appliance/errors.ts';
 import { contains, parseAddress, parseRange, presentRange } from '../../appliance/identity/address-range.ts';
 import { Groups } from '../../appliance/permissions/groups.ts';
+import { refusal } from '../support/refusal.ts';
 import { asMember, openTestIdentity, PASSWORD, type TestIdentity } from './open-identity.ts';
 
 const ROOT = 'AAAAAAAAAAAAAAAAAAAAAA';
 const master = { actor: applianceActor, roles: ['master-admin'] as const };
-
-async function refusal(promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise;
-    return 'accepted';
-  } catch (error) {
-    if (error instanceof ApplianceError) return error.code;
-    throw error;
-  }
-}
 
 function isIn(range: string, address: string): boolean {
   const found = parseAddress(address);

@@ -2,6 +2,7 @@
 import test from 'ava';
 import { ApplianceError } from '../../appliance/errors.ts';
 import { ROOT_GROUP_ID } from '../../appliance/permissions/group-store.ts';
+import { refusal } from '../support/refusal.ts';
 import { groupDn, personDn, Slapd } from '../support/slapd.ts';
 import { asMember, codeOf, openTestIdentity, PASSWORD, type TestIdentity } from './open-identity.ts';
 
@@ -43,16 +44,6 @@ test.before(async () => {
   at = await open();
 });
 test.after.always(() => at?.close());
-
-async function codeFrom(promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise;
-    return 'accepted';
-  } catch (error) {
-    if (error instanceof ApplianceError) return error.code;
-    throw error;
-  }
-}
 
 const signIn = (cn: string, loginId = `${cn.toLowerCase()}@example.com`) => at.signIn(loginId, `${cn}-password`);
 
@@ -114,7 +105,7 @@ test.serial('C-05 the account stays the same one when the person is renamed', as
   t.is((await signIn('Bob', 'robert@example.com')).login.memberId, memberId);
   const member = await at.identity.members.get(memberId);
   t.deepEqual([member.loginId, member.name], ['robert@example.com', 'Robert']);
-  t.is(await codeFrom(signIn('Bob')), 'login.refused');
+  t.is(await refusal(signIn('Bob')), 'login.refused');
 });
 
 test.serial('C-05 what the mapping gives it takes away: roles, group, and the account with its logins', async t => {
@@ -128,14 +119,14 @@ test.serial('C-05 what the mapping gives it takes away: roles, group, and the ac
   members('support', 'add', 'Ann');
   at.slapd.modify(`dn: ${groupDn('leads')}\nchangetype: delete\n`);
   members('support', 'delete', 'Ann');
-  t.is(await codeFrom(signIn('Ann')), 'login.refused');
+  t.is(await refusal(signIn('Ann')), 'login.refused');
   t.is((await at.identity.members.get(ann.id)).state, 'disabled');
   t.deepEqual(await at.identity.logins.list(ann.id), []);
   members('support', 'add', 'Ann');
   await signIn('Ann');
   t.deepEqual((await at.identity.members.get(ann.id)).roles, ['technician']);
   await at.identity.members.disable(at.asRoot, ann.id); // by an admin: the directory doesn't undo that
-  t.is(await codeFrom(signIn('Ann')), 'login.refused');
+  t.is(await refusal(signIn('Ann')), 'login.refused');
   await at.identity.members.enable(at.asRoot, ann.id);
   const events = (await at.events('directory.')).filter(event => /roles|withdrawn|restored/.test(event));
   t.deepEqual(events, [
@@ -150,13 +141,13 @@ test.serial('C-05 C-03 two-step comes after the directory, and the password is c
   const { login } = await signIn('Carl');
   const carl = await at.identity.members.get(login.memberId);
   t.is(
-    await codeFrom(at.identity.passwords.change(login, { current: 'x', next: 'y', source: '192.0.2.9' })),
+    await refusal(at.identity.passwords.change(login, { current: 'x', next: 'y', source: '192.0.2.9' })),
     'password.in-directory',
   );
-  t.is(await codeFrom(at.identity.members.resetPassword(at.asRoot, carl.id)), 'password.in-directory');
-  t.is(await codeFrom(at.identity.members.forceChange(at.asRoot, carl.id)), 'password.in-directory');
+  t.is(await refusal(at.identity.members.resetPassword(at.asRoot, carl.id)), 'password.in-directory');
+  t.is(await refusal(at.identity.members.forceChange(at.asRoot, carl.id)), 'password.in-directory');
   const update = { name: 'Carl', roles: ['admin'] as const };
-  t.is(await codeFrom(at.identity.members.update(at.asRoot, carl.id, update)), 'member.in-directory');
+  t.is(await refusal(at.identity.members.update(at.asRoot, carl.id, update)), 'member.in-directory');
   const { secret } = await at.identity.twoStep.begin(carl.id);
   await at.identity.twoStep.confirm(login, await codeOf(secret, at.clock.now()));
   const again = await signIn('Carl');
@@ -173,29 +164,29 @@ test.serial(
   'C-05 a local account is never the directory’s, and one master admin with a password here stays',
   async t => {
     const dora = await at.member('dora@example.com', ['auditor']);
-    t.is(await codeFrom(signIn('Dora')), 'login.refused');
+    t.is(await refusal(signIn('Dora')), 'login.refused');
     t.is((await at.signIn('dora@example.com', PASSWORD)).login.memberId, dora.id);
     await signIn('Eve');
-    t.is(await codeFrom(at.identity.members.disable(at.asRoot, at.root.id)), 'identity.last-master-admin');
+    t.is(await refusal(at.identity.members.disable(at.asRoot, at.root.id)), 'identity.last-master-admin');
   },
 );
 
 test.serial('C-05 C-07 too many wrong passwords lock here, and the directory is not asked any more', async t => {
   const codes: string[] = [];
-  for (let n = 0; n < 10; n += 1) codes.push(await codeFrom(at.signIn('eve@example.com', 'wrong')));
+  for (let n = 0; n < 10; n += 1) codes.push(await refusal(at.signIn('eve@example.com', 'wrong')));
   t.deepEqual(new Set(codes), new Set(['login.refused']));
-  t.is(await codeFrom(signIn('Eve')), 'login.refused');
+  t.is(await refusal(signIn('Eve')), 'login.refused');
   t.is((await at.events('login.refused')).at(-1), 'login.refused locked');
   at.clock.advance(15 * 60_000);
-  t.is(await codeFrom(signIn('Eve')), 'accepted');
+  t.is(await refusal(signIn('Eve')), 'accepted');
 });
 
 test.serial('C-03 C-05 whoever adds a passkey confirms with the password of the directory', async t => {
   const { login } = await signIn('Ann');
   const { stepUp } = at.identity;
-  t.is(await codeFrom(stepUp.byPassword(login, 'wrong')), 'step-up.wrong');
-  t.is(await codeFrom(stepUp.byPassword(login, 'Bob-password')), 'step-up.wrong');
-  t.is(await codeFrom(stepUp.byPassword(login, 'Ann-password')), 'accepted');
+  t.is(await refusal(stepUp.byPassword(login, 'wrong')), 'step-up.wrong');
+  t.is(await refusal(stepUp.byPassword(login, 'Bob-password')), 'step-up.wrong');
+  t.is(await refusal(stepUp.byPassword(login, 'Ann-password')), 'accepted');
   t.true(await stepUp.isFresh(login.id));
 });
 
@@ -216,7 +207,7 @@ test.serial('C-05 a sync is seen before it is applied, and only what was seen is
     'withdraw ann@example.com: not in the directory any more; loses: technician',
   ]);
   members('masters', 'delete', 'Carl');
-  t.is(await codeFrom(directory.apply(at.asRoot, seen.digest)), 'directory.changed');
+  t.is(await refusal(directory.apply(at.asRoot, seen.digest)), 'directory.changed');
   members('masters', 'add', 'Carl');
   const { counts } = await directory.apply(at.asRoot, seen.digest);
   t.deepEqual(counts, { create: 0, change: 1, withdraw: 1, restore: 0, conflict: 1, unchanged: 2, noRole: 0 });
@@ -234,12 +225,12 @@ test.serial(
   'C-05 while the directory is down nobody signs in by it, local accounts do, and the log says why',
   async t => {
     await at.slapd.stop();
-    t.is(await codeFrom(signIn('Carl')), 'login.refused');
+    t.is(await refusal(signIn('Carl')), 'login.refused');
     t.is((await at.events('login.refused')).at(-1), 'login.refused directory');
     const failed = (await at.entries()).filter(({ event }) => event === 'directory.failed');
     t.is(failed.length, 1);
     t.regex(String(failed[0]?.detail.why), /^ldaps:\/\/localhost:\d+: nobody listens there/);
-    t.is(await codeFrom(at.signIn('root', PASSWORD)), 'accepted');
+    t.is(await refusal(at.signIn('root', PASSWORD)), 'accepted');
     await at.slapd.resume();
     t.is((await signIn('Carl')).login.stage, 'two-step');
   },

@@ -1,11 +1,11 @@
 import test from 'ava';
-import { ApplianceError } from '../../appliance/errors.ts';
 import { insertLink } from '../../appliance/identity/directory-store.ts';
 import type { IssuedLogin } from '../../appliance/identity/login.ts';
 import { passkeyOrigins } from '../../appliance/identity/passkey.ts';
 import { CHALLENGE_MS, PasskeyChallenges } from '../../appliance/identity/passkey-challenges.ts';
 import { CONFIRMED_MS } from '../../appliance/identity/step-up.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { refusal } from '../support/refusal.ts';
 import {
   codeOf,
   MINUTE_MS,
@@ -23,16 +23,6 @@ const browser = 'b'.repeat(43);
 
 interface Registered extends IssuedLogin {
   readonly recoveryCodes: readonly string[];
-}
-
-async function refusal(promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise;
-    return 'accepted';
-  } catch (error) {
-    if (error instanceof ApplianceError) return error.code;
-    throw error;
-  }
 }
 
 async function register(

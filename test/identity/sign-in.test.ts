@@ -9,21 +9,12 @@ import { sourceKey } from '../../appliance/identity/login-limiter.ts';
 import { PasswordHasher } from '../../appliance/identity/password-hasher.ts';
 import { silentLog } from '../../appliance/log.ts';
 import { Metrics } from '../../appliance/metrics.ts';
+import { refusal } from '../support/refusal.ts';
 import { MINUTE_MS, openTestIdentity, PASSWORD, type TestIdentity } from './open-identity.ts';
-
-async function codeFrom(promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise;
-    return 'accepted';
-  } catch (error) {
-    if (error instanceof ApplianceError) return error.code;
-    throw error;
-  }
-}
 
 async function failTimes(at: TestIdentity, loginId: string, times: number): Promise<string[]> {
   const codes: string[] = [];
-  for (let n = 0; n < times; n += 1) codes.push(await codeFrom(at.signIn(loginId, `wrong ${n}`)));
+  for (let n = 0; n < times; n += 1) codes.push(await refusal(at.signIn(loginId, `wrong ${n}`)));
   return codes;
 }
 
@@ -81,19 +72,19 @@ test('C-07 ten failures lock for 15 minutes, the next ten for 30; the right pass
   const at = await openTestIdentity();
   const { id } = await at.member('ann');
   await failTimes(at, 'ann', 9);
-  t.is(await codeFrom(at.signIn('ann')), 'accepted');
+  t.is(await refusal(at.signIn('ann')), 'accepted');
   await failTimes(at, 'ann', 9);
   t.is((await at.identity.members.get(id)).lockedUntil, null);
   await failTimes(at, 'ann', 1);
   t.is((await at.identity.members.get(id)).lockedUntil, at.clock.now() + 15 * MINUTE_MS);
-  t.is(await codeFrom(at.signIn('ann')), 'login.refused');
+  t.is(await refusal(at.signIn('ann')), 'login.refused');
   at.clock.advance(15 * MINUTE_MS - 1);
-  t.is(await codeFrom(at.signIn('ann')), 'login.refused');
+  t.is(await refusal(at.signIn('ann')), 'login.refused');
   at.clock.advance(1);
   await failTimes(at, 'ann', 10);
   t.is((await at.identity.members.get(id)).lockedUntil, at.clock.now() + 30 * MINUTE_MS);
   await at.identity.members.unlock(at.asRoot, id);
-  t.is(await codeFrom(at.signIn('ann')), 'accepted');
+  t.is(await refusal(at.signIn('ann')), 'accepted');
   t.deepEqual(await at.events('member.locked'), ['member.locked', 'member.locked']);
   t.deepEqual(await at.events('member.unlocked'), ['member.unlocked']);
   await at.close();
@@ -114,8 +105,8 @@ test('C-07 each lock in a row lasts twice as long, at most a day', t => {
 test('C-07 failures at once are each counted, and a right password among them does not slip through a lock', async t => {
   const at = await openTestIdentity();
   const { id } = await at.member('ann');
-  const wrong = Array.from({ length: 10 }, (_, n) => codeFrom(at.signIn('ann', `wrong ${n}`)));
-  const right = codeFrom(at.signIn('ann'));
+  const wrong = Array.from({ length: 10 }, (_, n) => refusal(at.signIn('ann', `wrong ${n}`)));
+  const right = refusal(at.signIn('ann'));
   t.true((await Promise.all(wrong)).every(code => code === 'login.refused'));
   const answer = await right;
   const refused = await at.events('login.refused');
@@ -135,7 +126,7 @@ test('C-07 the lock survives a restart of the portal', async t => {
   const config = parseConfig('version: 1').login;
   const restarted = new Identity({ ...at, log: silentLog, metrics, config, hasher: new PasswordHasher(metrics, 4) });
   const signIn = () =>
-    codeFrom(restarted.logins.signIn({ loginId: 'ann', password: PASSWORD, source: '192.0.2.7', userAgent: '' }));
+    refusal(restarted.logins.signIn({ loginId: 'ann', password: PASSWORD, source: '192.0.2.7', userAgent: '' }));
   t.is(await signIn(), 'login.refused');
   at.clock.advance(15 * MINUTE_MS);
   t.is(await signIn(), 'accepted');
@@ -146,12 +137,12 @@ test('C-07 the lock survives a restart of the portal', async t => {
 test('C-07 one source is limited before any hash; another is not, and the first refusal alone is logged', async t => {
   const at = await openTestIdentity();
   const from = (source: string) =>
-    codeFrom(at.identity.logins.signIn({ loginId: 'nobody', password: 'x', source, userAgent: '' }));
+    refusal(at.identity.logins.signIn({ loginId: 'nobody', password: 'x', source, userAgent: '' }));
   const codes: string[] = [];
   for (let n = 0; n < 100; n += 1) {
     const loginId = `nobody-${n}`;
     const source = `2001:db8:1:2:${n.toString(16)}::1`; // one customer's network
-    codes.push(await codeFrom(at.identity.logins.signIn({ loginId, password: 'x', source, userAgent: '' })));
+    codes.push(await refusal(at.identity.logins.signIn({ loginId, password: 'x', source, userAgent: '' })));
   }
   t.is(codes.filter(code => code === 'login.refused').length, 60);
   t.is(codes.filter(code => code === 'login.limited').length, 40);
@@ -184,7 +175,7 @@ test('C-07 of 500 sign-ins at once from as many sources the bound ones are hashe
   const at = await openTestIdentity({ log2N: 12 });
   await at.member('ann');
   const before = at.hashes();
-  const codes = await Promise.all(Array.from({ length: 500 }, (_, n) => codeFrom(at.signIn(`nobody-${n}`, 'x'))));
+  const codes = await Promise.all(Array.from({ length: 500 }, (_, n) => refusal(at.signIn(`nobody-${n}`, 'x'))));
   const refused = codes.filter(code => code === 'login.refused').length;
   const limited = codes.filter(code => code === 'login.limited').length;
   t.is(refused + limited, 500);
@@ -196,7 +187,7 @@ test('C-07 of 500 sign-ins at once from as many sources the bound ones are hashe
     [{ by: 'queue' }],
   );
   t.is((await at.events('login.refused')).length, refused);
-  t.is(await codeFrom(at.signIn('ann')), 'accepted');
+  t.is(await refusal(at.signIn('ann')), 'accepted');
   await at.close();
 });
 
@@ -204,9 +195,9 @@ test('C-01 no password, and no login id nobody has, stands in the log, the audit
   const at = await openTestIdentity();
   const { id } = await at.member('ann');
   const typo = 'hunter2-typed-into-the-wrong-field';
-  await codeFrom(at.signIn('ann', typo));
-  await codeFrom(at.signIn(typo, 'x'));
-  await codeFrom(at.signIn(typo, 'y'));
+  await refusal(at.signIn('ann', typo));
+  await refusal(at.signIn(typo, 'x'));
+  await refusal(at.signIn(typo, 'y'));
   const { token } = await at.signIn('ann');
   const { temporaryPassword } = await at.identity.members.resetPassword(at.asRoot, id);
   const entries = await at.entries();
@@ -233,7 +224,7 @@ test('C-07 whatever happens to an account while the right password is hashed is 
   for (const [reason, act] of Object.entries(acts)) {
     const { id } = await at.member(reason);
     at.hooks.afterVerify = () => act(id);
-    t.is(await codeFrom(at.signIn(reason)), 'login.refused');
+    t.is(await refusal(at.signIn(reason)), 'login.refused');
     t.is((await at.events('login.refused')).at(-1), `login.refused ${reason}`);
     t.deepEqual(await at.identity.logins.list(id), []);
   }

@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { ApplianceError } from '../../appliance/errors.ts';
 import type { IssuedLogin } from '../../appliance/identity/login.ts';
+import { refusal } from '../support/refusal.ts';
 import { codeOf, MINUTE_MS, NEXT_PASSWORD, openTestIdentity, PASSWORD, type TestIdentity } from './open-identity.ts';
 
 const source = '192.0.2.8';
@@ -23,16 +23,6 @@ async function enrol(at: TestIdentity, loginId: string): Promise<Enrolled> {
     return codeOf(secret, at.clock.now());
   };
   return { ...done, secret, next };
-}
-
-async function refusal(promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise;
-    return 'accepted';
-  } catch (error) {
-    if (error instanceof ApplianceError) return error.code;
-    throw error;
-  }
 }
 
 test('C-03 a member enrols with a code of the app, and from then on is asked at each login', async t => {

@@ -85,7 +85,7 @@ test('D-01 H-03 a console gets one where recording is forced or its group may re
 test('H-05 a finished recording gets one manifest, signed, with the receipt and the word of the applet, and its log entry', async t => {
   const at = await openTestSupport();
   t.teardown(() => at.close());
-  const acts = recordingActs(at.parts.support.recordings);
+  const acts = recordingActs(at.parts.support.recordings, async () => true);
   const { id, applet, leg } = await linked(at);
   const recording = recordingOf(id);
   const { nonce, linkId } = recording;
@@ -150,11 +150,12 @@ test('H-05 attack: an attestation of another session, or signed by another key, 
 test('H-03 what the recorder says is read strictly', async t => {
   const at = await openTestSupport();
   t.teardown(() => at.close());
-  const acts = recordingActs(at.parts.support.recordings);
+  const acts = recordingActs(at.parts.support.recordings, async () => true);
   const { id } = await linked(at);
   const recording = recordingOf(id);
   for (const [path, body] of [
-    ['authorise', { digest: 'x' }],
+    ['authorise', { digest: 'x', address: '192.0.2.7' }],
+    ['authorise', { digest: digestOf(at.parts.support.recordings.issue(id, recording.sub)) }],
     ['live', { sid: id, linkId: 'x', nonce: recording.nonce, isLive: true }],
     ['finished', { ...recording, offset: -1 }],
     ['finished', { ...recording, more: 1 }],

@@ -139,7 +139,10 @@ export class TestRecorder implements AsyncDisposable {
     return toBase64Url(token);
   }
 
-  connect(token: string, headers: Record<string, string> = { host: HOST, origin: `https://${HOST}` }): TestConsole {
+  connect(
+    token: string,
+    headers: Record<string, string> = { host: HOST, origin: `https://${HOST}`, 'x-appliance-peer': '192.0.2.7' },
+  ): TestConsole {
     const console = new TestConsole(this, token, headers);
     this.#consoles.push(console);
     return console;

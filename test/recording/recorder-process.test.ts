@@ -157,12 +157,14 @@ test('H-03 attack: no token, a used one, another page, another session’s strea
   await using recorder = await TestRecorder.start();
   const stream = new TestStream();
   const grant = { sid: stream.sid, sub: stream.sub };
-  const own = { host: HOST, origin: `https://${HOST}` };
+  const peer = { 'x-appliance-peer': '192.0.2.7' };
+  const own = { host: HOST, origin: `https://${HOST}`, ...peer };
   t.is(await recorder.connect(toBase64Url(random(32))).refused, 403, 'a token nobody gave');
   t.is(await recorder.connect('short').refused, 403);
   for (const origin of ['https://evil.example.com', 'null', `http://${HOST}`])
     t.is(await recorder.connect(recorder.token(grant), { ...own, origin }).refused, 403, origin);
-  t.is(await recorder.connect(recorder.token(grant), { host: HOST }).refused, 403, 'no origin');
+  t.is(await recorder.connect(recorder.token(grant), { host: HOST, ...peer }).refused, 403, 'no origin');
+  t.is(await recorder.connect(recorder.token(grant), { host: HOST, origin: own.origin }).refused, 403, 'from nowhere');
   const token = recorder.token(grant);
   await recorder.connect(token).opened;
   t.is(await recorder.connect(token).refused, 403, 'used up');
