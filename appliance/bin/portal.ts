@@ -23,7 +23,7 @@ import { installServerCertificate } from '../pki/server-certificate.ts';
 import { SignerClient } from '../pki/signer-client.ts';
 import { readBackupIdentity, readPinKey, readStoreKeys } from '../pki/store-keys.ts';
 import { AppletLegs } from '../portal/applet-legs.ts';
-import { exportWholeLog } from '../portal/audit-desk.ts';
+import { auditDesk } from '../portal/audit-desk.ts';
 import { BackupDesk } from '../portal/backup-desk.ts';
 import { EvidenceDesk } from '../portal/evidence-desk.ts';
 import { GatewayList } from '../portal/gateway-list.ts';
@@ -203,8 +203,7 @@ class PortalProcess {
       ...shared,
       assets: await assets,
       backups: new BackupDesk(domain.backups, actor => makeBackup(domain, actor)),
-      searchAudit: query => domain.audit.search(query),
-      exportAudit: actor => exportWholeLog(domain, actor),
+      ...auditDesk(domain),
       evidence: this.#evidence(domain, support, recordingFolder),
       organisation,
       publicFolder: this.#path(PUBLIC_FOLDER),

@@ -57,6 +57,7 @@ export interface PortalParts {
   readonly identity: Identity;
   readonly backups: BackupFace;
   readonly searchAudit: (query: AuditQuery) => Promise<StoredEntry[]>;
+  readonly viewAudit: (actor: Actor, query: AuditQuery) => Promise<StoredEntry[]>;
   readonly exportAudit: (actor: Actor) => Promise<AsyncIterable<string>>;
   readonly evidence: EvidenceParts['evidence'];
   readonly support: Support;

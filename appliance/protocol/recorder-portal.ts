@@ -1,5 +1,6 @@
 // What the recorder and the portal say to each other over the portal's internal socket. Bytes are base64url, instants ms UTC.
-//   POST /internal/recording/authorise  {digest}: SHA-256 of a token's bytes → RecordingGrant, or 403; the token is used up
+//   POST /internal/recording/authorise  {digest, address}: SHA-256 of a token's bytes, and where it came from → RecordingGrant,
+//                                       or 403; the token is used up
 //   POST /internal/recording/live       RecordingLive → {}
 //   POST /internal/recording/finished   FinishedRecording → SignedManifest; asked again until it is answered
 //   POST /internal/recording/format     {sid} → {format}: what is kept of a finished recording

@@ -7,7 +7,7 @@ import { actorOf } from '../../appliance/identity/login-book.ts';
 import { silentLog } from '../../appliance/log.ts';
 import { Metrics } from '../../appliance/metrics.ts';
 import { AppletLegs } from '../../appliance/portal/applet-legs.ts';
-import { exportWholeLog } from '../../appliance/portal/audit-desk.ts';
+import { auditDesk } from '../../appliance/portal/audit-desk.ts';
 import { Internal } from '../../appliance/portal/internal.ts';
 import { Keeping } from '../../appliance/portal/keeping.ts';
 import { makeAssets, Portal, type PortalParts } from '../../appliance/portal/portal.ts';
@@ -178,8 +178,7 @@ export async function openTestPortal(
     demo: undefined,
     keeping: newKeeping(at, parts.support),
     backups: { list: async () => [], start: async () => undefined, isRunning: () => false, lastFault: () => null },
-    searchAudit: query => at.audit.search(query),
-    exportAudit: actor => exportWholeLog(at, actor),
+    ...auditDesk(at),
     evidence: { bundle: notHere, verifier: notHere },
     organisation: { name: 'Kestrel Works', timeZone: 'Europe/London' },
     publicFolder: at.folder,

@@ -31,7 +31,7 @@ const NAVIGATION: readonly NavigationEntry[] = [
   { path: '/admin/backups', label: 'Backups', icon: 'archive', roles: ['master-admin'] },
   { path: '/admin/retention', label: 'Retention', icon: 'hourglass', roles: ['master-admin', 'auditor'] },
   { path: '/admin/posts', label: 'CRM post', icon: 'send', roles: ['master-admin'] },
-  { path: '/admin/audit', label: 'Audit log', icon: 'scroll-text', roles: ['master-admin', 'admin', 'auditor'] },
+  { path: '/admin/audit', label: 'Audit log', icon: 'scroll-text', roles: ['master-admin', 'auditor'] },
   { path: '/account', label: 'My account', icon: 'circle-user-round', roles: null },
   { path: '/help', label: 'Help', icon: 'circle-help', roles: null },
 ];
