@@ -7,6 +7,7 @@ import test, { type ExecutionContext } from 'ava';
 import type { Page } from 'playwright-core';
 import { post } from '../portal/ask-as.ts';
 import { type Appliance, startAppliance } from '../support/appliance.ts';
+import { shownCode } from '../support/shown-code.ts';
 import { ApiTechnician } from './api-technician.ts';
 import { BuiltApplets } from './built-applet.ts';
 import { Desktop } from './desktop.ts';
@@ -75,7 +76,7 @@ test.serial('F-01 F-03 E-01 B-03 D-02 G-07 from the link to the report, on a rea
   await technician.step(id, 'pick-up');
   const console = await technician.connect(id);
   await page.getByText('A technician is here').waitFor();
-  t.is((await page.locator('#shortString').textContent())?.replace(' ', ''), console.link.shortString);
+  t.is(await shownCode(page.locator('#shortString')), console.link.shortString);
   console.say('Good morning, how can I help?');
   await page.getByText('Good morning, how can I help?').waitFor();
   const request = await console.request('launch-desktop-viewing');
@@ -86,7 +87,7 @@ test.serial('F-01 F-03 E-01 B-03 D-02 G-07 from the link to the report, on a rea
   // The portal starts anew: what runs goes on, and the applet finds its way back.
   await appliance.processes.portal.restart('SIGKILL');
   await page.getByText('connection to the support servers was lost').waitFor({ state: 'detached' });
-  t.true(await page.getByText('Your screen is being watched').isVisible());
+  await page.getByText('Your screen is being watched').waitFor();
   console.say('Still here?');
   await page.getByText('Still here?').waitFor();
 

@@ -11,6 +11,7 @@ import { loadPrivateKey } from '../../appliance/pki/key-files.ts';
 import { TestAppliance } from '../customer-core/test-appliance.ts';
 import { TestIssuer } from '../link/support.ts';
 import { faultsOf } from '../support/look.ts';
+import { shownCode } from '../support/shown-code.ts';
 import { BuiltApplets, ORGANISATION } from './built-applet.ts';
 import { Desktop } from './desktop.ts';
 import { serveLegs } from './leg-gateway.ts';
@@ -61,7 +62,7 @@ test.serial(
     await page.getByText('Waiting for a technician').waitFor();
     const console = await appliance.connect();
     await page.getByText('A technician is here').waitFor();
-    t.is((await page.locator('#shortString').textContent())?.replace(' ', ''), console.link.shortString);
+    t.is(await shownCode(page.locator('#shortString')), console.link.shortString);
     console.say('Good morning, how can I help?');
     await page.getByText('Good morning, how can I help?').waitFor();
     await page.getByLabel('Your message').fill('It says error 5');

@@ -4,6 +4,7 @@ import type { Page } from 'playwright-core';
 import type { Account, Appliance } from '../support/appliance.ts';
 import { openBrowser, type TestBrowser } from '../support/chromium.ts';
 import { inBothSchemes } from '../support/look.ts';
+import { shownCode } from '../support/shown-code.ts';
 
 export class Technician implements AsyncDisposable {
   readonly browser: TestBrowser;
@@ -57,7 +58,7 @@ export class Technician implements AsyncDisposable {
   async pickUp(name: string): Promise<string> {
     await this.page.getByRole('button', { name: `Pick up ${name}` }).click();
     await this.linked();
-    return digitsOf(await this.page.getByTestId('short-string').textContent());
+    return shownCode(this.page.getByTestId('short-string'));
   }
 
   async linked(): Promise<void> {
@@ -97,10 +98,6 @@ export class Technician implements AsyncDisposable {
   }
 }
 
-function digitsOf(text: string | null): string {
-  return (text ?? '').replace(/\D/g, '');
-}
-
 /** A customer who stays in the browser. */
 export class BrowserCustomer implements AsyncDisposable {
   readonly browser: TestBrowser;
@@ -136,13 +133,23 @@ export class BrowserCustomer implements AsyncDisposable {
   }
 
   /** The code to compare, six digits. */
-  async code(): Promise<string> {
-    return digitsOf(await this.page.locator('#shortString').textContent());
+  code(): Promise<string> {
+    return shownCode(this.page.locator('#shortString'));
   }
 
   /** Waits, as a click does, until the question takes an answer: not in its first moment. */
   async answer(answer: 'Yes, allow' | 'No'): Promise<void> {
     await this.page.getByRole('button', { name: answer, exact: true }).click();
+  }
+
+  /** Says yes to showing his screen; where that is too long ago for the browser to ask, he presses the button to be asked. */
+  async showsScreen(shown: () => Promise<void>): Promise<void> {
+    await this.answer('Yes, allow');
+    const choose = this.page.getByRole('button', { name: 'Choose what to show' });
+    const isAskedAgain = await Promise.race([shown().then(() => false), choose.waitFor().then(() => true)]);
+    if (!isAskedAgain) return;
+    await choose.click();
+    await shown();
   }
 
   async end(): Promise<void> {

@@ -8,6 +8,7 @@ import type { Desktop } from '../applet/desktop.ts';
 import type { Technician } from '../console/people.ts';
 import type { Appliance } from '../support/appliance.ts';
 import { openBrowser } from '../support/chromium.ts';
+import { shownCode } from '../support/shown-code.ts';
 
 /** Types the PIN on the first page and downloads the program. @returns where it lies, as a file of the customer's */
 export async function download(appliance: Appliance, desktop: Desktop, pin: string): Promise<string> {
@@ -40,8 +41,7 @@ export async function compareCodes(
   window: Page,
   code: string,
 ): Promise<void> {
-  const shown = window.locator('#shortString', { hasText: /\d/ });
-  t.is((await shown.textContent())?.replace(/\D/g, ''), code);
+  t.is(await shownCode(window.locator('#shortString')), code);
   await technician.page.getByRole('button', { name: 'Codes match' }).click();
   await window.getByRole('button', { name: 'It is the same' }).click();
   await technician.page.getByText('Compared by both').waitFor();
