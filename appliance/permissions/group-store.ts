@@ -112,6 +112,12 @@ export async function listMembers(from: Reader, groupIds: readonly string[]): Pr
   return rows.map(row => String(row.member_id));
 }
 
+/** The group of each member who was put into one. */
+export async function listMemberships(from: Reader): Promise<Map<string, string>> {
+  const rows = await from.all('SELECT member_id, group_id FROM group_member');
+  return new Map(rows.map(row => [String(row.member_id), String(row.group_id)]));
+}
+
 export async function putMember(tx: Transaction, memberId: string, groupId: string): Promise<void> {
   await tx.run(
     `INSERT INTO group_member (member_id, group_id) VALUES (?, ?)

@@ -27,6 +27,7 @@ import {
   listBelow,
   listGroups,
   listMembers,
+  listMemberships,
   listParts,
   moveGroup,
   putMember,
@@ -36,7 +37,7 @@ import {
   replacePermissions,
   replacePolicy,
 } from './group-store.ts';
-import { type EffectivePolicy, loosened, PolicySettings, resolvePolicy } from './policy.ts';
+import { type EffectivePolicy, loosened, PolicySettings, policyKeys, resolvePolicy } from './policy.ts';
 
 export const MAX_GROUP_NAME = 80;
 export const MAX_DEPTH = 16;
@@ -48,10 +49,16 @@ export interface Editor {
   readonly roles: readonly Role[];
 }
 
+/** What one group sets; what is left out is inherited. */
+export type PermissionSettings = Readonly<Partial<Record<Permission, Setting>>>;
+
 export interface Effective extends EffectivePolicy {
   readonly path: readonly Group[];
   readonly permissions: Readonly<Record<Permission, { readonly allowed: boolean; readonly why: Why }>>;
 }
+
+/** What an editor may do in a place of the tree; each holds what the one before it does. */
+export type Reach = 'nothing' | 'members' | 'settings';
 
 /** Tells that what these groups' technicians may do has changed; live rights are looked at again. */
 export type GroupListener = (change: {
@@ -126,9 +133,28 @@ export class Groups {
     return listMembers(this.#store.core.read, [id]);
   }
 
+  /** The group of each member who was put into one; all others are in the root. */
+  memberships(): Promise<ReadonlyMap<string, string>> {
+    return listMemberships(this.#store.core.read);
+  }
+
   /** The parts of the tree an admin was given. */
   partsOf(memberId: string, from: Reader = this.#store.core.read): Promise<string[]> {
     return listParts(from, memberId);
+  }
+
+  /**
+   * What pages leave out for an editor; each act decides for itself in its own transaction. In the top of his part an admin
+   * puts technicians and makes groups; settings are his below it.
+   */
+  async reachOf({ actor, roles }: Editor): Promise<(path: readonly { readonly id: string }[]) => Reach> {
+    if (roles.includes('master-admin')) return () => 'settings';
+    const parts = roles.includes('admin') && actor.id !== null ? await this.partsOf(actor.id) : [];
+    return path => {
+      const top = path.findIndex(group => parts.includes(group.id));
+      if (top < 0) return 'nothing';
+      return top < path.length - 1 ? 'settings' : 'members';
+    };
   }
 
   onChange(listener: GroupListener): Cancel {
@@ -152,21 +178,27 @@ export class Groups {
     return this.get(id);
   }
 
-  async rename(editor: Editor, id: string, name: string): Promise<Group> {
+  /** @param seen the name it had when the editor looked; `group.changed-meanwhile` when it has another now */
+  async rename(editor: Editor, id: string, name: string, seen?: string): Promise<Group> {
     const text = checkName(name);
     await this.#store.core.transaction(async tx => {
       const path = await this.#administered(tx, editor, id, 'below');
+      if (seen !== undefined && seen !== path.at(-1)?.name) throw changedMeanwhile();
       await unique(text, () => renameGroup(tx, id, text));
       await this.#log(tx, editor, 'group.renamed', id, { from: path.at(-1)?.name ?? '', to: text });
     });
     return this.get(id);
   }
 
-  /** @throws ApplianceError `group.cycle` when the new parent lies below the group, `group.root` */
-  async move(editor: Editor, id: string, parentId: string): Promise<Group> {
+  /**
+   * @param seen the parent it had when the editor looked
+   * @throws ApplianceError `group.cycle` when the new parent lies below the group, `group.root`, `group.changed-meanwhile`
+   */
+  async move(editor: Editor, id: string, parentId: string, seen?: string): Promise<Group> {
     const below = await this.#store.core.transaction(async tx => {
       if (id === ROOT_GROUP_ID) throw new ApplianceError('conflict', 'group.root', 'the root stays where it is');
       const from = await this.#administered(tx, editor, id, 'below');
+      if (seen !== undefined && seen !== from.at(-1)?.parentId) throw changedMeanwhile();
       const to = await this.#administered(tx, editor, parentId, 'in or below');
       const moved = await listBelow(tx, id);
       if (moved.includes(parentId))
@@ -197,15 +229,20 @@ export class Groups {
     });
   }
 
-  /** Sets all of the group's own settings; a permission left out is inherited. */
+  /**
+   * Sets all of the group's own settings; a permission left out is inherited.
+   * @param seen what the group had set when the editor looked; `group.changed-meanwhile` when it is something else now
+   */
   async setPermissions(
     editor: Editor,
     id: string,
-    settings: Readonly<Partial<Record<Permission, Setting>>>,
+    settings: PermissionSettings,
+    seen?: PermissionSettings,
   ): Promise<Effective> {
     const below = await this.#store.core.transaction(async tx => {
       const path = await this.#administered(tx, editor, id, 'below');
       const before = path.at(-1)?.permissions ?? {};
+      if (seen !== undefined && permissions.some(one => seen[one] !== before[one])) throw changedMeanwhile();
       await replacePermissions(tx, id, settings);
       const changed = permissions.filter(permission => before[permission] !== settings[permission]);
       for (const permission of changed) {
@@ -222,33 +259,48 @@ export class Groups {
     return this.effective(id);
   }
 
-  /** Sets all of the group's own policy; what is left out is inherited. */
-  async setPolicy(editor: Editor, id: string, settings: PolicySettings): Promise<Effective> {
+  /** Sets all of the group's own policy; what is left out is inherited. @param seen as `setPermissions` has it */
+  async setPolicy(editor: Editor, id: string, settings: PolicySettings, seen?: PolicySettings): Promise<Effective> {
     const policy = PolicySettings.parse(settings);
     const below = await this.#store.core.transaction(async tx => {
-      await this.#administered(tx, editor, id, 'below');
+      const path = await this.#administered(tx, editor, id, 'below');
+      const before: PolicySettings = path.at(-1)?.policy ?? {};
+      if (seen !== undefined && policyKeys.some(key => seen[key] !== before[key])) throw changedMeanwhile();
       await replacePolicy(tx, id, policy);
       await this.#checkCeiling(tx, editor, id);
-      await this.#log(tx, editor, 'group.policy-set', id, { policy: JSON.stringify(policy) });
+      for (const setting of policyKeys.filter(key => before[key] !== policy[key])) {
+        const [from, to] = [before, policy].map(one => String(one[setting] ?? 'inherit')) as [string, string];
+        await this.#log(tx, editor, 'group.policy-set', id, { setting, from, to });
+      }
       return listBelow(tx, id);
     });
     await this.#tell(below);
     return this.effective(id);
   }
 
-  /** Puts a technician into a group; he leaves the one he was in. */
-  async assign(editor: Editor, memberId: string, groupId: string): Promise<void> {
+  /** Puts technicians into a group, all or none; each leaves the one he was in. @returns how many moved */
+  async assign(editor: Editor, memberIds: string | readonly string[], groupId: string): Promise<number> {
     const moved = await this.#store.core.transaction(async tx => {
       const to = await this.#administered(tx, editor, groupId, 'in or below');
-      const current = await this.groupOf(memberId, tx);
-      if (current === groupId && (await findGroupOf(tx, memberId)) !== undefined) return false;
-      // Who may not touch the group a technician is in may not take him out of it.
-      const from = await this.#administered(tx, editor, current, 'in or below');
-      await putMember(tx, memberId, groupId);
-      await this.#log(tx, editor, 'group.member-moved', memberId, { from: pathName(from), to: pathName(to) });
-      return true;
+      const gone: string[] = [];
+      for (const memberId of new Set([memberIds].flat())) {
+        if (await this.#put(tx, editor, memberId, to)) gone.push(memberId);
+      }
+      return gone;
     });
-    if (moved) for (const listener of this.#listeners) listener({ groupIds: [], memberIds: [memberId] });
+    if (moved.length > 0) for (const listener of this.#listeners) listener({ groupIds: [], memberIds: moved });
+    return moved.length;
+  }
+
+  async #put(tx: Transaction, editor: Editor, memberId: string, to: readonly Group[]): Promise<boolean> {
+    const groupId = to.at(-1)?.id ?? '';
+    const current = await this.groupOf(memberId, tx);
+    if (current === groupId && (await findGroupOf(tx, memberId)) !== undefined) return false;
+    // Who may not touch the group a technician is in may not take him out of it.
+    const from = await this.#administered(tx, editor, current, 'in or below');
+    await putMember(tx, memberId, groupId);
+    await this.#log(tx, editor, 'group.member-moved', memberId, { from: pathName(from), to: pathName(to) });
+    return true;
   }
 
   /** Hands parts of the tree to an admin; for master admins only. */
@@ -347,6 +399,12 @@ async function unique(name: string, step: () => Promise<void>): Promise<void> {
       cause,
     });
   }
+}
+
+function changedMeanwhile(): ApplianceError {
+  return new ApplianceError('conflict', 'group.changed-meanwhile', 'somebody else has changed it since you looked', {
+    hint: 'What it is now is shown; nothing was overwritten. Save again if you still want yours.',
+  });
 }
 
 function notYours(): ApplianceError {

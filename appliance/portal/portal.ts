@@ -19,6 +19,8 @@ import { allowListRoutes } from './admin/allow-lists.ts';
 import { auditRoutes } from './admin/audit.ts';
 import { type BackupFace, backupRoutes } from './admin/backups.ts';
 import { directoryRoutes } from './admin/directory.ts';
+import { groupTechnicianRoutes } from './admin/group-technicians.ts';
+import { groupRoutes } from './admin/groups.ts';
 import { memberRoutes } from './admin/members.ts';
 import { policyRoutes } from './admin/password-policy.ts';
 import { postRoutes } from './admin/posts.ts';
@@ -114,6 +116,8 @@ export class Portal {
       passkeyRoutes(shared),
       shareRoutes(shared),
       memberRoutes(shared),
+      groupRoutes({ ...shared, groups: support.groups }),
+      groupTechnicianRoutes({ ...shared, groups: support.groups }),
       policyRoutes(shared),
       directoryRoutes(shared),
       allowListRoutes({ ...shared, groups: support.groups }),

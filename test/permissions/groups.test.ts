@@ -178,6 +178,7 @@ test('G-02 each change is in the log, with who, what and the reason readable', a
     ],
   );
   t.deepEqual(entries[1]?.detail, { permission: 'reboot', from: 'inherit', to: 'deny' });
+  t.deepEqual(entries[2]?.detail, { setting: 'codesMatch', from: 'inherit', to: 'true' });
   t.true(entries.every(entry => entry.actor.id === master.id));
   await at.close();
 });

@@ -43,7 +43,7 @@ test('D-08 every route names who may use it, and the public ones are these', asy
   t.teardown(() => at.close());
   const routes = routesOf((await openPortal(at)).routers);
   const open = Object.keys(routes).filter(route => routes[route]?.includes('anyone'));
-  const accounts = ['helping', 'accounts', 'two-step', 'directory', 'certificates'];
+  const accounts = ['helping', 'accounts', 'groups', 'two-step', 'directory', 'certificates'];
   const help = [
     'genuine',
     'first-steps',

@@ -12,6 +12,7 @@ const TOPICS = [
   { name: 'first-steps', title: 'First steps' },
   { name: 'helping', title: 'Helping a customer' },
   { name: 'accounts', title: 'Accounts and signing in' },
+  { name: 'groups', title: 'Groups, permissions and policy' },
   { name: 'two-step', title: 'Two-step' },
   { name: 'directory', title: 'Signing in by a directory (LDAP)' },
   { name: 'certificates', title: 'Certificates' },

@@ -25,6 +25,7 @@ interface NavigationEntry {
 const NAVIGATION: readonly NavigationEntry[] = [
   { path: '/technician', label: 'Console', icon: 'headset', roles: ['technician'] },
   { path: '/admin/members', label: 'Members', icon: 'users', roles: ['master-admin', 'admin'] },
+  { path: '/admin/groups', label: 'Groups', icon: 'folder-tree', roles: ['master-admin', 'admin'] },
   { path: '/admin/password-policy', label: 'Password policy', icon: 'key-round', roles: ['master-admin'] },
   { path: '/admin/directory', label: 'Directory', icon: 'book-user', roles: ['master-admin'] },
   { path: '/admin/addresses', label: 'Allow lists', icon: 'network', roles: ['master-admin'] },

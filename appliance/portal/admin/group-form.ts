@@ -1,0 +1,126 @@
+// A group's settings as its forms carry them. Each form carries what it was drawn from, so that nobody overwrites unseen what
+// somebody else has set meanwhile.
+import { z } from 'zod';
+import { ApplianceError } from '../../errors.ts';
+import { type Permission, pathName, permissions } from '../../permissions/decision.ts';
+import type { Group } from '../../permissions/group-store.ts';
+import type { Effective, PermissionSettings } from '../../permissions/groups.ts';
+import { MAX_CONSENT_MINUTES, type PolicyKey, PolicySettings, policyKeys } from '../../permissions/policy.ts';
+import { permissionWords, policyText, policyWords } from './group-words.ts';
+
+const Setting = z.enum(['inherit', 'grant', 'deny']);
+const MAX_SEEN = 2048;
+const seen = z.string().max(MAX_SEEN);
+const SeenPermissions = z.partialRecord(z.enum(permissions), z.enum(['grant', 'deny']));
+
+export const PermissionForm = z.strictObject({
+  ...(Object.fromEntries(permissions.map(one => [one, Setting])) as Record<Permission, typeof Setting>),
+  seen,
+});
+export type PermissionForm = z.infer<typeof PermissionForm>;
+
+const field = z.string().max(16).default('inherit');
+export const PolicyForm = z.strictObject({
+  ...(Object.fromEntries(policyKeys.map(one => [one, field])) as Record<PolicyKey, typeof field>),
+  seen,
+});
+export type PolicyForm = z.infer<typeof PolicyForm>;
+
+export function readPermissions(form: PermissionForm): { settings: PermissionSettings; seen: PermissionSettings } {
+  const set = permissions.filter(one => form[one] !== 'inherit').map(one => [one, form[one]]);
+  return { settings: Object.fromEntries(set), seen: readSeen(SeenPermissions, form.seen) };
+}
+
+/** @throws ApplianceError `group.consent-minutes`, `request.malformed` */
+export function readPolicy(form: PolicyForm): { settings: PolicySettings; seen: PolicySettings } {
+  const minutes = form.consentMinutes.trim();
+  const isNumber = /^\d{1,3}$/.test(minutes) && Number(minutes) <= MAX_CONSENT_MINUTES;
+  if (!isNumber && minutes !== '' && minutes !== 'inherit') {
+    throw new ApplianceError(
+      'malformed',
+      'group.consent-minutes',
+      `minutes are a number from 0 to ${MAX_CONSENT_MINUTES}, or nothing at all`,
+    );
+  }
+  const typed: Record<string, unknown> = isNumber ? { consentMinutes: Number(minutes) } : {};
+  for (const key of policyKeys) {
+    const value = form[key];
+    if (key === 'consentMinutes' || value === 'inherit') continue;
+    typed[key] = value === 'true' || value === 'false' ? value === 'true' : value;
+  }
+  return { settings: checked(PolicySettings, typed), seen: readSeen(PolicySettings, form.seen) };
+}
+
+/** A group's own settings, for the form that is drawn from them. */
+export function permissionValues(settings: PermissionSettings): PermissionForm {
+  const values = permissions.map(one => [one, settings[one] ?? 'inherit']);
+  return {
+    ...(Object.fromEntries(values) as Record<Permission, z.infer<typeof Setting>>),
+    seen: JSON.stringify(settings),
+  };
+}
+
+export function policyValues(settings: PolicySettings): PolicyForm {
+  const values = policyKeys.map(key => [key, String(settings[key] ?? (key === 'consentMinutes' ? '' : 'inherit'))]);
+  return { ...(Object.fromEntries(values) as Record<PolicyKey, string>), seen: JSON.stringify(settings) };
+}
+
+/** Rows of the permissions' table. @param values what the form has, where it was sent already */
+export function permissionRows(effective: Effective, values: PermissionForm) {
+  const own = effective.path.at(-1)?.permissions ?? {};
+  return permissions.map(one => {
+    const { allowed, why } = effective.permissions[one];
+    const stored = own[one] ?? 'inherit';
+    return {
+      key: one,
+      ...permissionWords[one],
+      value: values[one],
+      choices: Setting.options.map(value => ({ value, label: value, isTicked: value === values[one] })),
+      allowed,
+      why: why.text,
+      changed: stored === values[one] ? '' : stored,
+    };
+  });
+}
+
+export function policyRows(effective: Effective, values: PolicyForm) {
+  const own: PolicySettings = effective.path.at(-1)?.policy ?? {};
+  const stored = policyValues(own);
+  return policyKeys.map(key => {
+    const { choices, ...words } = policyWords[key];
+    const kept = own[key];
+    return {
+      key,
+      ...words,
+      value: values[key],
+      choices: (choices ?? []).map(one => ({ ...one, isTicked: one.value === values[key] })),
+      isTyped: choices === null,
+      holds: policyText(key, effective.policy[key]),
+      source: sourceName(effective, key),
+      changed: stored[key] === values[key] ? '' : kept === undefined ? 'inherit' : policyText(key, kept),
+    };
+  });
+}
+
+function sourceName({ path, sources }: Effective, key: PolicyKey): string {
+  const at = path.findIndex((group: Group) => group.id === sources[key]);
+  return at < 0 ? 'by default' : `set by ${pathName(path.slice(0, at + 1))}`;
+}
+
+function readSeen<T>(schema: z.ZodType<T>, text: string): T {
+  let given: unknown;
+  try {
+    given = JSON.parse(text);
+  } catch {
+    given = null;
+  }
+  return checked(schema, given);
+}
+
+function checked<T>(schema: z.ZodType<T>, given: unknown): T {
+  const result = schema.safeParse(given);
+  if (result.success) return result.data;
+  throw new ApplianceError('malformed', 'request.malformed', 'the form is not as the page made it', {
+    hint: 'Go back to the page, reload it, and try again.',
+  });
+}

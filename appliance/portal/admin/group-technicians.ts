@@ -1,0 +1,108 @@
+// Who is in a group, and who is put into it: several at once, all or none.
+import Router from '@koa/router';
+import { z } from 'zod';
+import { ApplianceError } from '../../errors.ts';
+import type { Identity } from '../../identity/identity.ts';
+import type { Member } from '../../identity/member.ts';
+import { pathName } from '../../permissions/decision.ts';
+import { ROOT_GROUP_ID } from '../../permissions/group-store.ts';
+import type { Groups } from '../../permissions/groups.ts';
+import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
+import { emptyForm, type Form, tryForm } from '../web/forms.ts';
+import type { Guards } from '../web/guards.ts';
+import type { Pages } from '../web/pages.ts';
+import { ById, parse } from '../web/parse.ts';
+import { pathsOf, placesFor } from './group-tree.ts';
+import { editorOf } from './groups.ts';
+
+const MAX_SHOWN = 200;
+const id = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
+const WHERE = ['here', 'elsewhere'] as const;
+const Search = z.object({
+  q: z.string().max(128).default(''),
+  where: z.enum(WHERE).catch('here').default('here'),
+});
+const Move = z.strictObject({
+  to: id,
+  where: z.enum(WHERE),
+  members: z.union([id.transform(one => [one]), z.array(id).max(MAX_SHOWN)]).default([]),
+});
+
+export interface GroupTechnicianParts {
+  readonly identity: Identity;
+  readonly groups: Groups;
+  readonly guards: Guards;
+  readonly pages: Pages;
+}
+
+export function groupTechnicianRoutes(parts: GroupTechnicianParts): PortalRouter {
+  const router: PortalRouter = new Router<PortalState>({ sensitive: true, strict: true });
+  const { groups, guards, identity } = parts;
+  const path = '/admin/groups/:id/technicians';
+  router.get(path, guards.requireRole('master-admin', 'admin'), ctx => show(ctx, parts, emptyForm));
+  router.post(path, guards.requireRole('master-admin', 'admin'), async ctx => {
+    const { to, where, members } = parse(Move, ctx.request.body);
+    const fault = await tryForm({}, {}, async () => {
+      if (members.length === 0) {
+        throw new ApplianceError('malformed', 'group.nobody-ticked', 'nobody is ticked', {
+          hint: 'Tick those who are to move.',
+        });
+      }
+      for (const one of members) await identity.members.get(one);
+      const moved = await groups.assign(editorOf(ctx), members, to);
+      ctx.status = 303;
+      ctx.redirect(`${ctx.path}?where=${where}&moved=${moved}`);
+    });
+    if (fault === undefined) return;
+    ctx.status = fault.status;
+    await show(ctx, parts, fault.form, where);
+  });
+  return router;
+}
+
+async function show(ctx: PortalContext, parts: GroupTechnicianParts, form: Form, asked?: 'here' | 'elsewhere') {
+  const { groups, identity, pages } = parts;
+  const group = parse(ById, ctx.params).id;
+  const { q, where: wanted } = parse(Search, ctx.query);
+  const where = asked ?? wanted;
+  const path = await groups.path(group);
+  const [all, reach] = await Promise.all([groups.list(), groups.reachOf(editorOf(ctx))]);
+  const [members, memberships] = await Promise.all([identity.members.list(), groups.memberships()]);
+  const paths = pathsOf(all);
+  const groupOf = (member: Member) => memberships.get(member.id) ?? ROOT_GROUP_ID;
+  const isHere = (member: Member) => groupOf(member) === group;
+  const words = q.trim().toLowerCase();
+  const fitting = members.filter(
+    member =>
+      (member.roles.includes('technician') || memberships.has(member.id)) &&
+      isHere(member) === (where === 'here') &&
+      `${member.loginId}\n${member.name.toLowerCase()}`.includes(words),
+  );
+  const people = fitting.slice(0, MAX_SHOWN).map(member => {
+    const from = paths.get(groupOf(member)) ?? [];
+    const { id: memberId, name, loginId, state } = member;
+    return {
+      id: memberId,
+      name,
+      loginId,
+      isDisabled: state !== 'enabled',
+      group: pathName(from),
+      isOpen: reach(from) !== 'nothing',
+    };
+  });
+  const moved = /^\d{1,4}$/.test(String(ctx.query.moved)) ? Number(ctx.query.moved) : null;
+  const view = {
+    group: { id: group, name: path.at(-1)?.name ?? '' },
+    crumbs: path.map(one => ({ id: one.id, name: one.name })),
+    isHere: where === 'here',
+    where,
+    q,
+    people,
+    total: fitting.length,
+    places: where === 'here' ? placesFor(all, reach, one => one.at(-1)?.id !== group) : [],
+    takes: reach(path) !== 'nothing',
+    form,
+    moved,
+  };
+  pages.show(ctx, 'group-technicians', { title: `Technicians of ${pathName(path)}`, ...view });
+}

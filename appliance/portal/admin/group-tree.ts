@@ -1,0 +1,91 @@
+// The tree of technician groups as the page draws it: each group with what it sets and what is below it.
+import { pathName } from '../../permissions/decision.ts';
+import type { Group } from '../../permissions/group-store.ts';
+import type { Reach } from '../../permissions/groups.ts';
+
+export interface Branch {
+  readonly id: string;
+  readonly name: string;
+  readonly technicians: number;
+  readonly grants: number;
+  readonly denies: number;
+  readonly policies: number;
+  readonly isRoot: boolean;
+  /** Whether the editor may move it, and change what it sets. */
+  readonly isOpen: boolean;
+  /** Whether he may put technicians and groups into it. */
+  readonly takes: boolean;
+  readonly children: readonly Branch[];
+  /** Groups below, at any depth. */
+  readonly below: number;
+}
+
+export interface Found {
+  readonly id: string;
+  readonly path: string;
+  readonly technicians: number;
+}
+
+/** @param groups by name, the root among them */
+export function growTree(groups: readonly Group[], reach: (path: readonly Group[]) => Reach): Branch | undefined {
+  const childrenOf = Map.groupBy(groups, group => group.parentId);
+  const grow = (group: Group, above: readonly Group[]): Branch => {
+    const path = [...above, group];
+    const children = (childrenOf.get(group.id) ?? []).map(child => grow(child, path));
+    const settings = Object.values(group.permissions);
+    const may = reach(path);
+    return {
+      id: group.id,
+      name: group.name,
+      technicians: group.memberCount,
+      grants: settings.filter(one => one === 'grant').length,
+      denies: settings.filter(one => one === 'deny').length,
+      policies: Object.values(group.policy).filter(one => one !== undefined).length,
+      isRoot: group.parentId === null,
+      isOpen: may === 'settings',
+      takes: may !== 'nothing',
+      children,
+      below: children.reduce((sum, child) => sum + 1 + child.below, 0),
+    };
+  };
+  const root = groups.find(group => group.parentId === null);
+  return root && grow(root, []);
+}
+
+/** The way to each group, root first. */
+export function pathsOf(groups: readonly Group[]): ReadonlyMap<string, readonly Group[]> {
+  const byId = new Map(groups.map(group => [group.id, group]));
+  const paths = new Map<string, readonly Group[]>();
+  const pathTo = (group: Group): readonly Group[] => {
+    const known = paths.get(group.id);
+    if (known !== undefined) return known;
+    const parent = byId.get(group.parentId ?? '');
+    const path = parent === undefined ? [group] : [...pathTo(parent), group];
+    paths.set(group.id, path);
+    return path;
+  };
+  for (const group of groups) pathTo(group);
+  return paths;
+}
+
+/** Groups whose name has all of the words, by their whole names. */
+export function findGroups(groups: readonly Group[], words: string): Found[] {
+  const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
+  const paths = pathsOf(groups);
+  return groups
+    .filter(group => wanted.every(word => group.name.toLowerCase().includes(word)))
+    .map(group => ({ id: group.id, path: pathName(paths.get(group.id) ?? [group]), technicians: group.memberCount }))
+    .toSorted((a, b) => a.path.localeCompare(b.path));
+}
+
+/** Where something can be put: the groups a form offers, by their whole names. */
+export function placesFor(
+  groups: readonly Group[],
+  reach: (path: readonly Group[]) => Reach,
+  fits: (path: readonly Group[]) => boolean = () => true,
+): { id: string; name: string }[] {
+  return [...pathsOf(groups).values()]
+    .filter(path => reach(path) !== 'nothing' && fits(path))
+    .map(path => ({ id: path.at(-1)?.id ?? '', name: pathName(path) }))
+    .toSorted((a, b) => a.name.localeCompare(b.name));
+}
