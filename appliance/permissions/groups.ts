@@ -184,6 +184,7 @@ export class Groups {
     await this.#store.core.transaction(async tx => {
       const path = await this.#administered(tx, editor, id, 'below');
       if (seen !== undefined && seen !== path.at(-1)?.name) throw changedMeanwhile();
+      if (text === path.at(-1)?.name) return;
       await unique(text, () => renameGroup(tx, id, text));
       await this.#log(tx, editor, 'group.renamed', id, { from: path.at(-1)?.name ?? '', to: text });
     });
@@ -213,20 +214,36 @@ export class Groups {
     return this.get(id);
   }
 
-  /** @throws ApplianceError `group.not-empty` while technicians or groups are in it */
-  async delete(editor: Editor, id: string): Promise<void> {
-    await this.#store.core.transaction(async tx => {
+  /**
+   * @param technicians where those in it go, and how many the editor was told of; left out, there may be none
+   * @throws ApplianceError `group.not-empty` while there are groups below it, or technicians who go nowhere;
+   *   `group.changed-meanwhile`
+   */
+  async delete(
+    editor: Editor,
+    id: string,
+    technicians?: { readonly to: string; readonly seen: number },
+  ): Promise<void> {
+    const moved = await this.#store.core.transaction(async tx => {
       if (id === ROOT_GROUP_ID) throw new ApplianceError('conflict', 'group.root', 'the root can’t be deleted');
       const path = await this.#administered(tx, editor, id, 'below');
-      const isEmpty = path.at(-1)?.memberCount === 0 && (await listBelow(tx, id)).length === 1;
-      if (!isEmpty) {
+      const inside = await listMembers(tx, [id]);
+      if (technicians !== undefined && technicians.seen !== inside.length) throw changedMeanwhile();
+      const stay = technicians === undefined || technicians.to === id ? inside.length : 0;
+      if (stay > 0 || (await listBelow(tx, id)).length > 1) {
         throw new ApplianceError('conflict', 'group.not-empty', 'technicians or groups are still in it', {
           hint: 'Move them to another group first.',
         });
       }
+      if (technicians !== undefined && inside.length > 0) {
+        const to = await this.#administered(tx, editor, technicians.to, 'in or below');
+        for (const memberId of inside) await this.#put(tx, editor, memberId, to);
+      }
       await deleteGroup(tx, id);
       await this.#log(tx, editor, 'group.deleted', id, { name: pathName(path) });
+      return inside;
     });
+    this.#tellMembers(moved);
   }
 
   /**
@@ -288,7 +305,7 @@ export class Groups {
       }
       return gone;
     });
-    if (moved.length > 0) for (const listener of this.#listeners) listener({ groupIds: [], memberIds: moved });
+    this.#tellMembers(moved);
     return moved.length;
   }
 
@@ -358,6 +375,10 @@ export class Groups {
 
   async #log(tx: Transaction, { actor }: Editor, event: string, subject: string, detail: Record<string, string>) {
     await this.#audit.append(tx, { event, actor, subject, detail });
+  }
+
+  #tellMembers(memberIds: readonly string[]): void {
+    if (memberIds.length > 0) for (const listener of this.#listeners) listener({ groupIds: [], memberIds });
   }
 
   // The root also stands for the technicians without a row, so its change is told as groups, not as members alone.

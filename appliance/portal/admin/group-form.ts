@@ -52,7 +52,7 @@ export function readPolicy(form: PolicyForm): { settings: PolicySettings; seen: 
 }
 
 /** A group's own settings, for the form that is drawn from them. */
-export function permissionValues(settings: PermissionSettings): PermissionForm {
+function permissionValues(settings: PermissionSettings): PermissionForm {
   const values = permissions.map(one => [one, settings[one] ?? 'inherit']);
   return {
     ...(Object.fromEntries(values) as Record<Permission, z.infer<typeof Setting>>),
@@ -60,13 +60,48 @@ export function permissionValues(settings: PermissionSettings): PermissionForm {
   };
 }
 
-export function policyValues(settings: PolicySettings): PolicyForm {
+function policyValues(settings: PolicySettings): PolicyForm {
   const values = policyKeys.map(key => [key, String(settings[key] ?? (key === 'consentMinutes' ? '' : 'inherit'))]);
   return { ...(Object.fromEntries(values) as Record<PolicyKey, string>), seen: JSON.stringify(settings) };
 }
 
-/** Rows of the permissions' table. @param values what the form has, where it was sent already */
-export function permissionRows(effective: Effective, values: PermissionForm) {
+/** What a form shows, and which of it another admin has set since the form was drawn. */
+export interface Shown<T> {
+  readonly values: T;
+  readonly meanwhile: ReadonlySet<string>;
+}
+
+/** @param typed what was sent and refused @param isLate whether because another was faster */
+export function permissionsShown(
+  own: PermissionSettings,
+  typed?: PermissionForm,
+  isLate = false,
+): Shown<PermissionForm> {
+  const seen = isLate && typed && permissionValues(readSeen(SeenPermissions, typed.seen));
+  return shown(permissionValues(own), typed, seen || undefined);
+}
+
+export function policyShown(own: PolicySettings, typed?: PolicyForm, isLate = false): Shown<PolicyForm> {
+  const seen = isLate && typed && policyValues(readSeen(PolicySettings, typed.seen));
+  return shown(policyValues(own), typed, seen || undefined);
+}
+
+// Of a form that came too late, what was touched stays as typed, and all else is as it is now. What was refused for another
+// reason stays as it was sent, with what it was drawn from: nobody has been shown anything newer.
+function shown<T extends Readonly<Record<string, string>>>(
+  now: T,
+  typed: T | undefined,
+  seen: T | undefined,
+): Shown<T> {
+  if (typed === undefined || seen === undefined) return { values: typed ?? now, meanwhile: new Set() };
+  const keys = Object.keys(now).filter(key => key !== 'seen');
+  const merged = keys.map(key => [key, typed[key] === seen[key] ? now[key] : typed[key]]);
+  const meanwhile = new Set(keys.filter(key => now[key] !== seen[key]));
+  return { values: { ...now, ...Object.fromEntries(merged) }, meanwhile };
+}
+
+/** Rows of the permissions' table. */
+export function permissionRows(effective: Effective, { values, meanwhile }: Shown<PermissionForm>) {
   const own = effective.path.at(-1)?.permissions ?? {};
   return permissions.map(one => {
     const { allowed, why } = effective.permissions[one];
@@ -78,17 +113,16 @@ export function permissionRows(effective: Effective, values: PermissionForm) {
       choices: Setting.options.map(value => ({ value, label: value, isTicked: value === values[one] })),
       allowed,
       why: why.text,
-      changed: stored === values[one] ? '' : stored,
+      changed: meanwhile.has(one) ? lateText(stored, values[one]) : '',
     };
   });
 }
 
-export function policyRows(effective: Effective, values: PolicyForm) {
+export function policyRows(effective: Effective, { values, meanwhile }: Shown<PolicyForm>) {
   const own: PolicySettings = effective.path.at(-1)?.policy ?? {};
   const stored = policyValues(own);
   return policyKeys.map(key => {
     const { choices, ...words } = policyWords[key];
-    const kept = own[key];
     return {
       key,
       ...words,
@@ -97,9 +131,19 @@ export function policyRows(effective: Effective, values: PolicyForm) {
       isTyped: choices === null,
       holds: policyText(key, effective.policy[key]),
       source: sourceName(effective, key),
-      changed: stored[key] === values[key] ? '' : kept === undefined ? 'inherit' : policyText(key, kept),
+      changed: meanwhile.has(key) ? lateText(wordFor(key, stored[key]), wordFor(key, values[key])) : '',
     };
   });
+}
+
+/** What stands in a form's field, as the page says it. */
+function wordFor(key: PolicyKey, text: string): string {
+  if (text === '' || text === 'inherit') return 'inherited';
+  return policyText(key, key === 'consentMinutes' ? Number(text) : text);
+}
+
+function lateText(now: string, yours: string): string {
+  return now === yours ? `Somebody else set it to: ${now}.` : `Somebody else set it to: ${now}. Yours is: ${yours}.`;
 }
 
 function sourceName({ path, sources }: Effective, key: PolicyKey): string {

@@ -14,9 +14,9 @@ import {
   PermissionForm,
   PolicyForm,
   permissionRows,
-  permissionValues,
+  permissionsShown,
   policyRows,
-  policyValues,
+  policyShown,
   readPermissions,
   readPolicy,
 } from './group-form.ts';
@@ -28,6 +28,8 @@ const Parent = z.object({ parent: groupId.catch(ROOT_GROUP_ID).default(ROOT_GROU
 const NewGroup = z.strictObject({ name: text, parentId: groupId });
 const Name = z.strictObject({ name: text, seen: text });
 const Place = z.strictObject({ parentId: groupId, seen: groupId });
+/** Where those in it go, and how many the page said there are. */
+const Deletion = z.strictObject({ to: groupId.default(ROOT_GROUP_ID), seen: z.coerce.number().int().min(0).max(1e6) });
 const FIELD_OF = {
   'group.name': 'name',
   'group.name-taken': 'name',
@@ -76,7 +78,8 @@ function addTree(router: PortalRouter, { groups, guards, pages }: GroupParts): v
     const root = growTree(all, reach);
     const view = {
       q,
-      found: q.trim() === '' ? null : findGroups(all, q),
+      isSearch: q.trim() !== '',
+      found: findGroups(all, q),
       roots: root === undefined ? [] : [root],
       total: all.length,
       canCreate: placesFor(all, reach).length > 0,
@@ -113,9 +116,9 @@ function addGroup(router: PortalRouter, parts: GroupParts): void {
   });
   router.post('/admin/groups/:id/delete', guards.requireRole('master-admin', 'admin'), async ctx => {
     const { id } = parse(ById, ctx.params);
-    parse(z.strictObject({}), ctx.request.body);
+    const { to, seen } = parse(Deletion, ctx.request.body);
     const fault = await tryForm({}, {}, async () => {
-      await groups.delete(editorOf(ctx), id);
+      await groups.delete(editorOf(ctx), id, seen === 0 ? undefined : { to, seen });
       done(ctx, '/admin/groups', 'deleted');
     });
     if (fault === undefined) return;
@@ -184,7 +187,9 @@ async function showGroup(ctx: PortalContext, parts: GroupParts, id: string, refu
   const [all, reach] = await Promise.all([groups.list(), groups.reachOf(editorOf(ctx))]);
   const { path } = effective;
   const own = path.at(-1);
-  const stored = { permissions: permissionValues(own?.permissions ?? {}), policy: policyValues(own?.policy ?? {}) };
+  const isLate = refused?.form.fault?.code === 'group.changed-meanwhile';
+  const permissions = permissionsShown(own?.permissions ?? {}, refused?.permissions, isLate);
+  const policy = policyShown(own?.policy ?? {}, refused?.policy, isLate);
   const formOf = (which: Refused['which']) => (refused?.which === which ? refused.form : emptyForm);
   const places = placesFor(all, reach, one => !one.some(group => group.id === id));
   const view = {
@@ -200,10 +205,10 @@ async function showGroup(ctx: PortalContext, parts: GroupParts, id: string, refu
     permissionForm: formOf('permissions'),
     policyForm: formOf('policy'),
     deleteForm: formOf('delete'),
-    permissions: permissionRows(effective, refused?.permissions ?? stored.permissions),
-    seenPermissions: stored.permissions.seen,
-    policies: policyRows(effective, refused?.policy ?? stored.policy),
-    seenPolicy: stored.policy.seen,
+    permissions: permissionRows(effective, permissions),
+    seenPermissions: permissions.values.seen,
+    policies: policyRows(effective, policy),
+    seenPolicy: policy.values.seen,
     maxName: MAX_GROUP_NAME,
     note: said[String(ctx.query.done)] ?? '',
   };

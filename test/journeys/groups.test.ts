@@ -1,0 +1,76 @@
+// A master admin who sees the tree of groups for the first time: makes a group, denies it the file manager, puts a technician
+// into it; the technician's console, which is in a session, follows.
+import test from 'ava';
+import type { Page } from 'playwright-core';
+import { BrowserCustomer, Technician } from '../console/people.ts';
+import { startAppliance } from '../support/appliance.ts';
+import { openBrowser } from '../support/chromium.ts';
+import { look, signIn } from './portal-steps.ts';
+
+const NAME = 'Ada Lovelace';
+
+/** By keyboard alone, from the page of the tree. */
+async function createGroup(page: Page, name: string): Promise<void> {
+  await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Groups' }).press('Enter');
+  await page.getByRole('link', { name: 'New group' }).press('Enter');
+  await page.getByLabel('Name').fill(name);
+  await page.getByLabel('Name').press('Enter');
+  await page.getByText('The group is there.').waitFor();
+}
+
+async function setFileManager(page: Page, setting: 'grant' | 'deny'): Promise<void> {
+  await page.getByRole('group', { name: 'File manager' }).getByLabel(setting).check();
+  await page.getByRole('button', { name: 'Save permissions' }).click();
+  await page.getByText('Saved. It holds at once').waitFor();
+}
+
+async function dragInto(page: Page, name: string, into: string): Promise<void> {
+  await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Groups' }).click();
+  const branch = (of: string) => page.locator(`.branch[data-name="${of}"]`);
+  await branch(name).locator('.grip').dragTo(branch(into));
+  await page.getByRole('dialog').getByRole('button', { name: 'Yes' }).click();
+  await page.getByText('Moved. What it inherits').waitFor();
+  await page.getByRole('navigation', { name: 'Breadcrumb' }).getByRole('link', { name: into }).waitFor();
+}
+
+test('D-01 D-08 a first-time admin makes a group, denies it the file manager and puts a technician in; his live console follows', async t => {
+  t.timeout(240_000);
+  await using appliance = await startAppliance({ accounts: true });
+  const { technician: account, 'master-admin': master } = appliance.accounts ?? {};
+  await using technician = await Technician.open(appliance, account);
+  await using customer = await BrowserCustomer.enter(appliance, await technician.makeSession(NAME));
+  t.is(await technician.pickUp(NAME), await customer.code());
+  const row = technician.page.locator('[data-action="launch-file-manager"]');
+
+  await using admin = await openBrowser(appliance);
+  const { page } = admin;
+  await signIn(page, appliance.url, master?.loginId ?? '', master?.password ?? '');
+  await page.getByRole('link', { name: 'Groups' }).click();
+  await page.getByRole('link', { name: 'Everyone' }).click();
+  await setFileManager(page, 'grant');
+  await row.getByRole('button', { name: 'Ask: Look at files' }).waitFor();
+
+  await createGroup(page, 'Helpdesk');
+  await setFileManager(page, 'deny');
+  await page
+    .getByRole('row', { name: /^File manager/ })
+    .filter({ hasText: 'denied by Helpdesk' })
+    .waitFor();
+  await look(t, admin, 'group');
+  await page.getByRole('link', { name: 'Technicians', exact: true }).click();
+  await page.getByRole('link', { name: 'Find technicians to put here' }).click();
+  await page.getByRole('checkbox', { name: 'Demo technician' }).check();
+  await look(t, admin, 'group-technicians');
+  const startedAt = performance.now();
+  await page.getByRole('button', { name: 'Put the ticked into Helpdesk' }).click();
+  await row.locator('.why').filter({ hasText: 'denied by Helpdesk' }).waitFor();
+  t.log(`the console followed after ${Math.round(performance.now() - startedAt)} ms`);
+  await technician.linked();
+
+  await createGroup(page, 'Night shift');
+  await dragInto(page, 'Night shift', 'Helpdesk');
+  await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Groups' }).click();
+  await page.locator('.branch[data-name="Night shift"]').waitFor();
+  await look(t, admin, 'groups');
+  t.deepEqual([admin.complaints, technician.complaints], [[], []]);
+});
