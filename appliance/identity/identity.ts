@@ -20,6 +20,11 @@ import { PasskeyCheck } from './passkey-check.ts';
 import { Passkeys } from './passkeys.ts';
 import { PasswordHasher } from './password-hasher.ts';
 import { Passwords } from './passwords.ts';
+import { SamlDoor } from './saml-door.ts';
+import { SamlIdps } from './saml-idps.ts';
+import { SamlMembers } from './saml-members.ts';
+import { SsoRules } from './saml-rule.ts';
+import { SamlService } from './saml-service.ts';
 import { SecondStep } from './second-step.ts';
 import { StepUp } from './step-up.ts';
 import { TwoStep } from './two-step.ts';
@@ -54,6 +59,10 @@ export class Identity {
   readonly groups: Groups;
   readonly directory: DirectoryDoor | null;
   readonly allowLists: AllowLists;
+  readonly singleSignOn: SamlDoor;
+  /** Its settings. */
+  readonly idps: SamlIdps;
+  readonly ssoRules: SsoRules;
   readonly #ownJudge: JudgeThread | null;
 
   constructor({ store, audit, clock, log, metrics, config, ...options }: IdentityOptions) {
@@ -74,7 +83,13 @@ export class Identity {
     this.stepUp = stepUp;
     const allowLists = new AllowLists(parts);
     this.allowLists = allowLists;
-    const shared = { ...parts, stepUp, allowLists, organisation };
+    const ssoRules = new SsoRules(base);
+    this.ssoRules = ssoRules;
+    const service = new SamlService(origins[0] ?? 'https://localhost', store, clock);
+    const samlMembers = new SamlMembers({ ...parts, groups: this.groups });
+    this.singleSignOn = new SamlDoor({ ...parts, limiter, allowLists, stepUp, members: samlMembers, service });
+    this.idps = new SamlIdps({ ...parts, ssoRules });
+    const shared = { ...parts, stepUp, allowLists, ssoRules, organisation };
     const passwords = new Passwords({ ...shared, judge });
     this.passwords = passwords;
     this.members = new Members({ ...shared, passwords });

@@ -44,7 +44,8 @@ export type RefusalReason =
   | 'passkey'
   | 'address'
   | 'changed-meanwhile'
-  | 'directory';
+  | 'directory'
+  | 'single-sign-on';
 
 export interface LockOutOptions {
   readonly audit: AuditLog;
@@ -82,7 +83,7 @@ export class LockOut {
     tx: Transaction,
     { member, secrets }: KnownMember,
     source: string,
-    reason: 'password' | 'code' | 'passkey',
+    reason: 'password' | 'code' | 'passkey' | 'single-sign-on',
   ) {
     await this.refuse(tx, source, reason, { id: member.id });
     const before = { failures: secrets.failures, locks: secrets.locks, lockedUntil: member.lockedUntil };

@@ -2,10 +2,10 @@
 import type { Reader, Row, Transaction } from '../store/sql.ts';
 import type { Login, LoginStage } from './login.ts';
 
-const COLUMNS = 'id, member_id, stage, created_at, last_seen_at, address, user_agent';
+export const loginColumns = 'id, member_id, stage, created_at, last_seen_at, address, user_agent';
 
 export async function insertLogin(tx: Transaction, login: Login, digest: Uint8Array): Promise<void> {
-  await tx.run(`INSERT INTO login (${COLUMNS}, token_digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, [
+  await tx.run(`INSERT INTO login (${loginColumns}, token_digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, [
     login.id,
     login.memberId,
     login.stage,
@@ -18,23 +18,25 @@ export async function insertLogin(tx: Transaction, login: Login, digest: Uint8Ar
 }
 
 export async function findLoginByDigest(from: Reader, digest: Uint8Array): Promise<Login | undefined> {
-  const row = await from.get(`SELECT ${COLUMNS} FROM login WHERE token_digest = ?`, [digest]);
+  const row = await from.get(`SELECT ${loginColumns} FROM login WHERE token_digest = ?`, [digest]);
   return row && toLogin(row);
 }
 
 export async function findLogin(from: Reader, id: string): Promise<Login | undefined> {
-  const row = await from.get(`SELECT ${COLUMNS} FROM login WHERE id = ?`, [id]);
+  const row = await from.get(`SELECT ${loginColumns} FROM login WHERE id = ?`, [id]);
   return row && toLogin(row);
 }
 
 /** @returns newest first */
 export async function listLogins(from: Reader, memberId: string): Promise<Login[]> {
-  const rows = await from.all(`SELECT ${COLUMNS} FROM login WHERE member_id = ? ORDER BY created_at DESC`, [memberId]);
+  const rows = await from.all(`SELECT ${loginColumns} FROM login WHERE member_id = ? ORDER BY created_at DESC`, [
+    memberId,
+  ]);
   return rows.map(toLogin);
 }
 
 export async function listEveryLogin(from: Reader): Promise<Login[]> {
-  return (await from.all(`SELECT ${COLUMNS} FROM login`)).map(toLogin);
+  return (await from.all(`SELECT ${loginColumns} FROM login`)).map(toLogin);
 }
 
 export interface Deadlines {
@@ -48,7 +50,7 @@ export interface Deadlines {
 
 export async function listExpired(from: Reader, { idle, tooOld, unfinished }: Deadlines): Promise<Login[]> {
   const rows = await from.all(
-    `SELECT ${COLUMNS} FROM login
+    `SELECT ${loginColumns} FROM login
      WHERE last_seen_at <= ? OR created_at <= ? OR (stage <> 'full' AND created_at <= ?) LIMIT 1000`,
     [idle, tooOld, unfinished],
   );
@@ -92,7 +94,7 @@ export async function confirmedAt(from: Reader, id: string): Promise<number | nu
   return at === null ? null : Number(at);
 }
 
-function toLogin(row: Row): Login {
+export function toLogin(row: Row): Login {
   return {
     id: String(row.id),
     memberId: String(row.member_id),

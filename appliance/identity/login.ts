@@ -39,6 +39,8 @@ export type EndReason =
   | 'roles-changed'
   | 'disabled'
   | 'address-refused'
+  | 'single-sign-on-off'
+  | 'signed-out-there'
   | 'two-step-changed'
   | 'too-many-failures';
 

@@ -31,6 +31,7 @@ import type { PasskeyAnswer, PasskeyCheck, PasskeyProof, PasskeyRequest } from '
 import { type PasswordHasher, tooMany } from './password-hasher.ts';
 import { MAX_PASSWORD_CHARACTERS } from './password-policy.ts';
 import type { Passwords } from './passwords.ts';
+import type { SsoRules } from './saml-rule.ts';
 import type { SecondStep } from './second-step.ts';
 
 const MINUTE_MS = 60_000;
@@ -70,6 +71,7 @@ export interface LoginsOptions {
   /** Asked for who has no account here, or one that came from there. */
   readonly directory: DirectoryDoor | null;
   readonly allowLists: AllowLists;
+  readonly ssoRules: SsoRules;
   readonly rules: LoginRules;
 }
 
@@ -277,7 +279,7 @@ export class Logins {
     else if (reason !== undefined) await lockOut.refuse(act.tx, request.source, reason, { id: known.member.id });
     if (reason !== undefined) return null;
     const { member } = known;
-    if (!(await this.#comesFromAllowed(act, member, request.source))) return null;
+    if (!(await this.#isAdmitted(act, member, request.source))) return null;
     const passwordDue = passwords.isDue(member, await passwords.policy(act.tx));
     const stage = stageAfterPassword({ ...member, passwordDue });
     // With a second step to come, failures stay: or its codes could be guessed between two right passwords.
@@ -322,7 +324,7 @@ export class Logins {
       await lockOut.fail(act.tx, known, source, 'passkey');
       return null;
     }
-    if (!(await this.#comesFromAllowed(act, member, source))) return null;
+    if (!(await this.#isAdmitted(act, member, source))) return null;
     await lockOut.clear(act.tx, known);
     const passwordDue = passwords.isDue(member, await passwords.policy(act.tx));
     // It is had and it verified its user: both factors, so no second step is asked.
@@ -330,10 +332,11 @@ export class Logins {
   }
 
   /** Told as any refusal is: who is elsewhere learns nothing of whether the password was right. */
-  async #comesFromAllowed(act: Act, member: Member, source: string): Promise<boolean> {
-    const { allowLists, lockOut } = this.#parts;
-    if (await allowLists.admits(member, source, act.tx)) return true;
-    await lockOut.refuse(act.tx, source, 'address', { id: member.id });
+  async #isAdmitted(act: Act, member: Member, source: string): Promise<boolean> {
+    const { allowLists, lockOut, ssoRules } = this.#parts;
+    const isThere = await allowLists.admits(member, source, act.tx);
+    if (isThere && !(await ssoRules.forbidsPassword(member, act.tx))) return true;
+    await lockOut.refuse(act.tx, source, isThere ? 'single-sign-on' : 'address', { id: member.id });
     return false;
   }
 

@@ -23,7 +23,8 @@ export interface KnownMember {
 
 const SELECT = `SELECT member.*, (SELECT group_concat(role, ' ') FROM member_role WHERE member_id = member.id) AS roles,
     (SELECT count(*) FROM passkey WHERE member_id = member.id) AS passkeys,
-    EXISTS (SELECT 1 FROM directory_link WHERE member_id = member.id) AS in_directory
+    EXISTS (SELECT 1 FROM directory_link WHERE member_id = member.id) AS in_directory,
+    (SELECT is_only FROM saml_link WHERE member_id = member.id) AS sso_only
   FROM member`;
 
 export async function findMember(from: Reader, id: string): Promise<KnownMember | undefined> {
@@ -44,11 +45,12 @@ export async function countMembers(from: Reader): Promise<number> {
   return Number((await from.get('SELECT count(*) AS n FROM member'))?.n);
 }
 
-/** Those of the directory don't count: it may be down, or take the role away. */
+/** Those of the directory or of single sign-on alone don't count: it may be down, or take the role away. */
 export async function countEnabledMasterAdmins(from: Reader): Promise<number> {
   const row = await from.get(
     `SELECT count(*) AS n FROM member JOIN member_role ON member_id = id WHERE role = 'master-admin' AND is_enabled = 1
-       AND NOT EXISTS (SELECT 1 FROM directory_link WHERE directory_link.member_id = id)`,
+       AND NOT EXISTS (SELECT 1 FROM directory_link WHERE directory_link.member_id = id)
+       AND NOT EXISTS (SELECT 1 FROM saml_link WHERE saml_link.member_id = id AND is_only = 1)`,
   );
   return Number(row?.n);
 }
@@ -182,6 +184,7 @@ export function toMember(row: Row): Member {
     mustChangePassword: row.must_change === 1,
     passwordChangedAt: instant('password_changed_at'),
     inDirectory: row.in_directory === 1,
+    singleSignOn: row.sso_only === null ? 'none' : row.sso_only === 1 ? 'only' : 'also',
     twoStepRequired: row.two_step_required === 1,
     twoStepEnrolled: row.two_step_secret !== null || Number(row.passkeys) > 0,
     hasAuthenticatorApp: row.two_step_secret !== null,

@@ -21,6 +21,8 @@ export interface Member {
   readonly passwordChangedAt: number | null;
   /** Whether the account came from the directory: password and roles are kept there (C-05). */
   readonly inDirectory: boolean;
+  /** Whether the member signs in at an identity provider, beside his password or without one (C-04). */
+  readonly singleSignOn: 'none' | 'also' | 'only';
   readonly twoStepRequired: boolean;
   /** By an authenticator app, a passkey, or both. */
   readonly twoStepEnrolled: boolean;
@@ -82,8 +84,13 @@ export function mayManage(actor: readonly Role[], target: readonly Role[]): bool
   return actor.includes('admin') && !target.includes('master-admin') && !target.includes('admin');
 }
 
-/** @throws ApplianceError `password.in-directory` */
-export function requireOwnPassword({ inDirectory }: Pick<Member, 'inDirectory'>): void {
+/** @throws ApplianceError `password.in-directory`, `password.at-provider` */
+export function requireOwnPassword({ inDirectory, singleSignOn }: Pick<Member, 'inDirectory' | 'singleSignOn'>): void {
+  if (singleSignOn === 'only') {
+    throw new ApplianceError('conflict', 'password.at-provider', 'this member signs in by single sign-on alone', {
+      hint: 'There is no password here; it is changed where the member signs in.',
+    });
+  }
   if (!inDirectory) return;
   throw new ApplianceError(
     'conflict',

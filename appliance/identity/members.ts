@@ -34,6 +34,7 @@ import { deletePasskeysOf } from './passkey-store.ts';
 import type { PasswordHasher } from './password-hasher.ts';
 import type { Passwords } from './passwords.ts';
 import { newReadableCode } from './readable-code.ts';
+import type { SsoRules } from './saml-rule.ts';
 
 export interface NewMemberRequest {
   readonly loginId: string;
@@ -51,6 +52,7 @@ export interface MembersOptions {
   readonly lockOut: LockOut;
   readonly hasher: PasswordHasher;
   readonly passwords: Passwords;
+  readonly ssoRules: SsoRules;
 }
 
 export class Members {
@@ -210,6 +212,7 @@ export class Members {
       await requireMayManage(act.tx, actor, known.member.roles);
       await run(act, known);
       if (known.member.roles.includes('master-admin')) await requireAMasterAdmin(act.tx);
+      await this.#parts.ssoRules.requireWayIn(act.tx);
       return (await getKnown(act.tx, id)).member;
     });
   }

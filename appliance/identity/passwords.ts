@@ -97,7 +97,7 @@ export class Passwords {
 
   /** Whether the member has to choose a new one at this login. */
   isDue(member: Member, { maxAgeDays }: PasswordPolicy): boolean {
-    if (member.inDirectory) return false;
+    if (member.inDirectory || member.singleSignOn === 'only') return false;
     if (member.mustChangePassword || member.passwordChangedAt === null) return true;
     return maxAgeDays !== null && member.passwordChangedAt + maxAgeDays * DAY_MS <= this.#parts.clock.now();
   }

@@ -2,7 +2,7 @@
 // the reason stand in the audit log.
 import { ApplianceError } from '../errors.ts';
 
-export type SamlCode =
+type SamlCode =
   | 'saml.algorithm'
   | 'saml.audience'
   | 'saml.destination'

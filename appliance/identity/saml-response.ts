@@ -6,6 +6,7 @@ import { samlFault } from './saml-fault.ts';
 import { checkSignatureShapes } from './saml-signature.ts';
 import {
   childrenOf,
+  instantOf,
   MAX_XML_BYTES,
   malformed,
   onlyChild,
@@ -19,14 +20,13 @@ import {
 /** Clocks of both sides may differ by so much. */
 export const SKEW_MS = 60_000;
 /** No assertion is taken later than this after it was made, whatever it says of itself. */
-const MAX_AGE_MS = 10 * 60_000;
+export const MAX_AGE_MS = 10 * 60_000;
 const MAX_VALUES = 500;
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 const MAX_BASE64_CHARACTERS = Math.ceil(MAX_XML_BYTES / 3) * 4;
 const SUCCESS = 'urn:oasis:names:tc:SAML:2.0:status:Success';
 const BEARER = 'urn:oasis:names:tc:SAML:2.0:cm:bearer';
 const ENTITY = 'urn:oasis:names:tc:SAML:2.0:nameid-format:entity';
-const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/;
 
 export interface SamlMessage {
   readonly root: XmlElement;
@@ -117,15 +117,6 @@ export function requireIssuer(element: XmlElement, issuer: string, isNeeded: boo
   const format = one?.attributes.get('Format') ?? ENTITY;
   if (one?.text.trim() === issuer && others.length === 0 && format === ENTITY) return;
   throw samlFault('saml.issuer', 'it is from another identity provider than the one that was asked');
-}
-
-/** @returns ms UTC; undefined when it is not there. @throws ApplianceError `saml.malformed` */
-export function instantOf({ attributes, name }: XmlElement, attribute: string): number | undefined {
-  const text = attributes.get(attribute);
-  if (text === undefined) return undefined;
-  const at = INSTANT.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(at)) throw malformed(`${attribute} of ${name} is no time in UTC`);
-  return at;
 }
 
 function requireSuccess(root: XmlElement): void {

@@ -16,6 +16,7 @@ const TAG_END = /\s*(\/?)>/y;
 const NO_XML_CHARACTER = /[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u;
 const ENTITY = /&(?:(lt|gt|amp|quot|apos)|#(\d{1,7})|#x([0-9a-fA-F]{1,6}));|&/g;
 const NAMED: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };
+const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/;
 const XML_NAMESPACE = 'http://www.w3.org/XML/1998/namespace';
 
 export const SAML = 'urn:oasis:names:tc:SAML:2.0:assertion';
@@ -58,6 +59,15 @@ export function* walk(
 ): Generator<readonly [XmlElement, XmlElement | null]> {
   yield [element, parent];
   for (const child of element.children) yield* walk(child, element);
+}
+
+/** @returns ms UTC; undefined when it is not there. @throws ApplianceError `saml.malformed` */
+export function instantOf({ attributes, name }: XmlElement, attribute: string): number | undefined {
+  const text = attributes.get(attribute);
+  if (text === undefined) return undefined;
+  const at = INSTANT.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(at)) throw malformed(`${attribute} of ${name} is no time in UTC`);
+  return at;
 }
 
 export function malformed(why: string): ApplianceError {

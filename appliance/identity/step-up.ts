@@ -1,5 +1,5 @@
 // Whoever changes second steps proves once more that it is he, not somebody at a browser left open (C-03): by a second
-// step where there is one, else by the password. It holds for five minutes.
+// step where there is one, else by the password or at his identity provider. It holds for five minutes.
 import type { AuditLog } from '../audit/audit.ts';
 import type { Clock } from '../clock.ts';
 import { ApplianceError } from '../errors.ts';
@@ -31,7 +31,7 @@ export interface StepUpOptions {
   readonly directory: DirectoryDoor | null;
 }
 
-type Means = 'password' | 'code' | 'passkey';
+type Means = 'password' | 'code' | 'passkey' | 'single-sign-on';
 
 export class StepUp {
   readonly #parts: StepUpOptions;
@@ -100,6 +100,11 @@ export class StepUp {
     const { passkeyCheck } = this.#parts;
     const proof = await passkeyCheck.prove('confirm', login.id, given);
     return this.#confirm(login, 'passkey', (act, known) => passkeyCheck.accept(act.tx, known, proof, login.address));
+  }
+
+  /** He has just signed in at his identity provider once more. @throws ApplianceError `login.refused` */
+  bySingleSignOn(login: Login): Promise<IssuedLogin> {
+    return this.#confirm(login, 'single-sign-on', async (_act, { member }) => !member.twoStepEnrolled);
   }
 
   /** The login gets a new token: one seen before is not confirmed with it. */

@@ -39,6 +39,18 @@ export function writeCaCertificate(name: string, organisation: string, privateKe
   return signCertificate(request, privateKey, request.subject, undefined);
 }
 
+/** A certificate that signs itself and nobody else: the frame a SAML key is told in. @returns PEM */
+export function writeOwnCertificate(name: string, privateKey: KeyObject, now: number): string {
+  const publicKey = createPublicKey(privateKey);
+  const extensions = [
+    { name: 'basicConstraints', critical: true, cA: false },
+    { name: 'keyUsage', critical: true, digitalSignature: true },
+    { name: 'subjectKeyIdentifier' },
+  ];
+  const request = { subject: subjectOf(name, ''), publicKey, days: CA_DAYS, now, extensions };
+  return signCertificate(request, privateKey, request.subject, undefined);
+}
+
 /** @param names DNS names and IP addresses, the first also as common name @returns PEM */
 export function writeServerCertificate(
   names: readonly string[],

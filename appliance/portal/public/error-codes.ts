@@ -10,8 +10,8 @@ export interface ErrorCode {
 
 const RAISED = /new ApplianceError\(\s*'([a-z]+)',\s*'([a-z0-9.-]+)',\s*(?:'((?:[^'\\]|\\.)*)'|`([^`]*)`|[^,)]*)/g;
 
-/** Why a directory gave no answer is told by faults of its own (`identity/directory-fault.ts`). */
-const DIRECTORY = /'(directory\.[a-z-]+)',\s*(?:'((?:[^'\\]|\\.)*)'|`([^`]*)`)/g;
+/** Directory and single sign-on tell by faults of their own (`identity/directory-fault.ts`, `identity/saml-fault.ts`). */
+const FAULT = /'((?:directory|saml)\.[a-z-]+)',\s*(?:'((?:[^'\\]|\\.)*)'|`([^`]*)`)/g;
 
 /** @param root folder `appliance/` @returns by code, each once */
 export function listErrorCodes(root: string): ErrorCode[] {
@@ -19,8 +19,9 @@ export function listErrorCodes(root: string): ErrorCode[] {
   for (const file of readdirSync(root, { recursive: true, encoding: 'utf8' })) {
     if (!file.endsWith('.ts')) continue;
     const source = readFileSync(join(root, file), 'utf8');
-    const faults = file.startsWith('identity/directory') ? source.matchAll(DIRECTORY) : [];
-    const told = [...faults].map(([all, ...rest]) => [all, 'unavailable', ...rest]);
+    const by = /^identity\/(directory|saml)/.exec(file)?.[1];
+    const faults = by === undefined ? [] : source.matchAll(FAULT);
+    const told = [...faults].map(([all, ...rest]) => [all, by === 'saml' ? 'refused' : 'unavailable', ...rest]);
     for (const [, kind = '', code = '', quoted, template] of [...source.matchAll(RAISED), ...told]) {
       const message = (quoted ?? template ?? '').replaceAll("\\'", "'").replace(/\$\{[^}]*\}/g, '…');
       if (!byCode.has(code)) byCode.set(code, { code, kind, message });

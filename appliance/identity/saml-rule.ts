@@ -1,0 +1,70 @@
+// Whether single sign-on is the only way in (C-04). One master admin's password goes on working, for the day the identity
+// provider does not.
+import { z } from 'zod';
+import type { AuditLog } from '../audit/audit.ts';
+import type { Actor } from '../audit/entry.ts';
+import { ApplianceError } from '../errors.ts';
+import type { Reader, Transaction } from '../store/sql.ts';
+import type { Store } from '../store/store.ts';
+import { requireMasterAdmin } from './authority.ts';
+import type { Member } from './member.ts';
+import { findMember } from './member-store.ts';
+import { listIdps } from './saml-store.ts';
+
+const RULE_SETTING = 'identity.single-sign-on';
+const SsoRule = z.strictObject({ isForced: z.boolean(), breakGlassId: z.string().nullable() });
+type SsoRule = z.infer<typeof SsoRule>;
+const NOT_FORCED: SsoRule = { isForced: false, breakGlassId: null };
+
+export class SsoRules {
+  readonly #store: Store;
+  readonly #audit: AuditLog;
+
+  constructor({ store, audit }: { readonly store: Store; readonly audit: AuditLog }) {
+    this.#store = store;
+    this.#audit = audit;
+  }
+
+  async get(from: Reader = this.#store.core.read): Promise<SsoRule> {
+    return (await this.#store.settings.get(RULE_SETTING, SsoRule, from)) ?? NOT_FORCED;
+  }
+
+  /** Whether this member may come in by single sign-on alone. */
+  async forbidsPassword({ id }: Member, from: Reader): Promise<boolean> {
+    const { isForced, breakGlassId } = await this.get(from);
+    return isForced && id !== breakGlassId;
+  }
+
+  /** @throws ApplianceError `sso.break-glass`, `sso.none-on`, `identity.not-allowed` */
+  async set(actor: Actor, { isForced, breakGlassId }: SsoRule): Promise<void> {
+    await this.#store.core.transaction(async tx => {
+      await requireMasterAdmin(tx, actor);
+      const before = await this.get(tx);
+      const rule = { isForced, breakGlassId: isForced ? breakGlassId : null };
+      await this.#store.settings.set(tx, RULE_SETTING, rule);
+      await this.requireWayIn(tx);
+      if (isForced && !(await listIdps(tx)).some(({ isOn }) => isOn)) {
+        throw new ApplianceError('conflict', 'sso.none-on', 'no identity provider is switched on');
+      }
+      const detail = { before: JSON.stringify(before), after: JSON.stringify(rule) };
+      await this.#audit.append(tx, { event: 'sso.rule-changed', actor, detail });
+    });
+  }
+
+  /** To be asked after a change of members. @throws ApplianceError `sso.break-glass` */
+  async requireWayIn(tx: Transaction): Promise<void> {
+    const { isForced, breakGlassId } = await this.get(tx);
+    if (!isForced) return;
+    const member = breakGlassId === null ? undefined : (await findMember(tx, breakGlassId))?.member;
+    const hasPassword = member !== undefined && !member.inDirectory && member.singleSignOn !== 'only';
+    if (hasPassword && member.state === 'enabled' && member.roles.includes('master-admin')) return;
+    throw new ApplianceError(
+      'conflict',
+      'sso.break-glass',
+      'one enabled master admin with a password here must remain',
+      {
+        hint: 'While single sign-on is the only way in, choose that account on the page of single sign-on.',
+      },
+    );
+  }
+}
