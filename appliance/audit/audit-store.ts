@@ -33,6 +33,8 @@ export interface AuditQuery {
   readonly event?: string;
   readonly actorId?: string;
   readonly sessionId?: string;
+  /** Of any of these sessions. */
+  readonly sessionIds?: readonly string[];
   readonly subject?: string;
   /** Only entries older than this sequence number: the cursor of the next page. */
   readonly before?: number;
@@ -44,8 +46,9 @@ const COLUMNS =
 
 /** What one read connection reads of a month while others read the rest. */
 const ROWS_AT_ONCE = 128;
-/** Numbers as one parameter: a JSON array. */
-const AMONG = 'seq IN (SELECT value FROM json_each(?))';
+/** Any number of values as one parameter: a JSON array. */
+const ANY = 'IN (SELECT value FROM json_each(?))';
+const AMONG = `seq ${ANY}`;
 
 export async function insertPending(tx: Transaction, entries: readonly StoredEntry[]): Promise<void> {
   await tx.insertMany(`INSERT INTO audit_pending (${COLUMNS})`, entries.map(toValues));
@@ -190,6 +193,7 @@ function conditions(query: AuditQuery): { where: string; params: SqlValue[] } {
   if (query.sessionId !== undefined) found.push(['session_id = ?', query.sessionId]);
   if (query.subject !== undefined) found.push(['subject = ?', query.subject]);
   if (query.before !== undefined) found.push(['seq < ?', query.before]);
+  if (query.sessionIds !== undefined) found.push([`session_id ${ANY}`, JSON.stringify(query.sessionIds)]);
   const params: SqlValue[] = found.map(([, value]) => value);
   const parts = found.map(([condition]) => condition);
   if (query.event !== undefined) {

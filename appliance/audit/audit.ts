@@ -41,6 +41,13 @@ export interface AuditOptions {
   readonly config: { readonly headEveryEntries: number; readonly headEverySeconds: number };
 }
 
+export interface FoundPage {
+  /** Newest first. */
+  readonly entries: readonly StoredEntry[];
+  /** `before` of the next page; null when there is none. */
+  readonly next: number | null;
+}
+
 const MAX_DETAIL_CHARACTERS = 16_384;
 const MOVE_EVERY_MS = 250;
 const MAX_SIGNED_TRIES = 8;
@@ -137,6 +144,12 @@ export class AuditLog {
     }
     const newestFirst = [...found.values()].sort((a, b) => b.entry.seq - a.entry.seq);
     return newestFirst.slice(0, query.limit);
+  }
+
+  /** A page of what `search` finds. */
+  async find(query: AuditQuery): Promise<FoundPage> {
+    const entries = await this.search(query);
+    return { entries, next: entries.length < query.limit ? null : (entries.at(-1)?.entry.seq ?? null) };
   }
 
   /** Moves every committed entry to its month's file. */

@@ -203,7 +203,7 @@ class PortalProcess {
       ...shared,
       assets: await assets,
       backups: new BackupDesk(domain.backups, actor => makeBackup(domain, actor)),
-      ...auditDesk(domain),
+      ...auditDesk({ ...domain, support, clock: systemClock }),
       evidence: this.#evidence(domain, support, recordingFolder),
       organisation,
       publicFolder: this.#path(PUBLIC_FOLDER),

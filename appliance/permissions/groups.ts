@@ -99,6 +99,11 @@ export class Groups {
     return new Map([...groups.values()].map(group => [pathName(pathTo(group)), group.id]));
   }
 
+  /** The group and all below it; none where there is no such group. */
+  below(id: string): Promise<string[]> {
+    return listBelow(this.#store.core.read, id);
+  }
+
   get(id: string): Promise<Group> {
     return getGroup(this.#store.core.read, id);
   }

@@ -3,8 +3,6 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
-import type { AuditQuery, StoredEntry } from '../audit/audit-store.ts';
-import type { Actor } from '../audit/entry.ts';
 import type { Clock } from '../clock.ts';
 import { ApplianceError, defect } from '../errors.ts';
 import type { Identity } from '../identity/identity.ts';
@@ -26,6 +24,7 @@ import { policyRoutes } from './admin/password-policy.ts';
 import { postRoutes } from './admin/posts.ts';
 import { retentionRoutes } from './admin/retention.ts';
 import type { AppletLegs } from './applet-legs.ts';
+import type { AuditDesk } from './audit-desk.ts';
 import { type EvidenceParts, evidenceRoutes } from './auditor/evidence.ts';
 import { browserEntrySources } from './customer/browser-entry.ts';
 import { type CustomerParts, customerRoutes } from './customer/customer.ts';
@@ -55,12 +54,9 @@ import { notFound } from './web/paths.ts';
 const EVENTS_PATH = '/technician/events';
 const FOLDERS = ['look', 'sign-in', 'account', 'admin', 'customer', 'demo', 'public', 'technician'];
 
-export interface PortalParts {
+export interface PortalParts extends AuditDesk {
   readonly identity: Identity;
   readonly backups: BackupFace;
-  readonly searchAudit: (query: AuditQuery) => Promise<StoredEntry[]>;
-  readonly viewAudit: (actor: Actor, query: AuditQuery) => Promise<StoredEntry[]>;
-  readonly exportAudit: (actor: Actor) => Promise<AsyncIterable<string>>;
   readonly evidence: EvidenceParts['evidence'];
   readonly support: Support;
   readonly legs: AppletLegs;
@@ -124,7 +120,7 @@ export class Portal {
       backupRoutes(shared),
       postRoutes(shared),
       retentionRoutes(shared),
-      auditRoutes(shared),
+      auditRoutes({ ...shared, groups: support.groups }),
       evidenceRoutes(shared),
       technicianApi(shared),
       ...(this.#demo === undefined ? [] : [this.#demo.router]),

@@ -127,6 +127,21 @@ export async function listSessions(from: Reader, filter: SessionFilter): Promise
   return rows.map(toSession);
 }
 
+/** Newest first. @param filter as `SessionSearch` has it */
+export async function listOpenIn(
+  from: Reader,
+  filter: { from?: number; until?: number; groupIds?: readonly string[]; isNamed: boolean; limit: number },
+): Promise<Pick<SessionRow, 'id' | 'customer'>[]> {
+  const groups = filter.groupIds === undefined ? null : JSON.stringify(filter.groupIds);
+  const rows = await from.all(
+    `SELECT id, customer FROM support_session WHERE created_at < ? AND (ended_at IS NULL OR ended_at >= ?)
+       AND (? IS NULL OR group_id IN (SELECT value FROM json_each(?))) AND (? = 0 OR customer IS NOT NULL)
+     ORDER BY created_at DESC LIMIT ?`,
+    [filter.until ?? Number.MAX_SAFE_INTEGER, filter.from ?? 0, groups, groups, filter.isNamed ? 1 : 0, filter.limit],
+  );
+  return rows.map(row => ({ id: parseSessionId(row.id), customer: bytes(row.customer) }));
+}
+
 export async function listPresent(from: Reader): Promise<SessionRow[]> {
   return (await from.all('SELECT * FROM support_session WHERE present = 1')).map(toSession);
 }

@@ -19,6 +19,7 @@ import {
   forgetSecrets,
   insertSession,
   listDue,
+  listOpenIn,
   listPresent,
   listSessions,
   type SessionChanges,
@@ -28,6 +29,10 @@ import {
 const SWEEP_EVERY_MS = 1000;
 const MAX_SWEPT_AT_ONCE = 500;
 const MAX_NAME = 120;
+/** What a search of sessions finds at most, and how many sealed names it opens. */
+const MAX_FOUND = 20_000;
+const MAX_OPENED = 5000;
+const OPENED_AT_ONCE = 100;
 /** Sessions a list shows at most. */
 export const MAX_LISTED = 500;
 
@@ -65,6 +70,15 @@ export interface Move {
   readonly changes?: SessionChanges;
   /** Throws to refuse, once the row was read in the transaction. */
   readonly check?: (session: SessionRow) => void;
+}
+
+/** Sessions that were not over at `from` and begun before `until`, ms UTC. */
+export interface SessionSearch {
+  readonly from?: number;
+  readonly until?: number;
+  readonly groupIds?: readonly string[];
+  /** Part of the name the customer gave. */
+  readonly customer?: string;
 }
 
 export interface SessionsOptions {
@@ -168,7 +182,7 @@ export class Sessions {
   }
 
   /** What the customer said his name is; null where he didn't, or once the session's key was destroyed. */
-  async customerNameOf(session: SessionRow): Promise<string | null> {
+  async customerNameOf(session: Pick<SessionRow, 'id' | 'customer'>): Promise<string | null> {
     if (session.customer === null) return null;
     try {
       const bytes = await this.#store.sessionKeys.open(session.id, customerLabel(session.id), session.customer);
@@ -177,6 +191,34 @@ export class Sessions {
       if (error instanceof ApplianceError && error.code === 'session-key.destroyed') return null;
       throw error;
     }
+  }
+
+  /**
+   * Sessions that were open in some time, of some groups, of a customer whose name has these words' letters in it. Names are
+   * sealed, each under its session's key: they are opened for this, and whoever was erased is not found any more.
+   * @throws ApplianceError `session.too-many`
+   */
+  async idsOf({ customer, ...filter }: SessionSearch): Promise<SessionId[]> {
+    const isNamed = customer !== undefined;
+    const limit = isNamed ? MAX_OPENED : MAX_FOUND;
+    const rows = await listOpenIn(this.#store.core.read, { ...filter, isNamed, limit: limit + 1 });
+    if (rows.length > limit)
+      throw new ApplianceError(
+        'conflict',
+        'session.too-many',
+        `more than ${limit} sessions would have to be looked at`,
+        {
+          hint: 'Give a shorter time.',
+        },
+      );
+    if (!isNamed) return rows.map(({ id }) => id);
+    const found: SessionId[] = [];
+    for (let at = 0; at < rows.length; at += OPENED_AT_ONCE) {
+      const some = rows.slice(at, at + OPENED_AT_ONCE);
+      const names = await Promise.all(some.map(row => this.customerNameOf(row)));
+      for (const [n, { id }] of some.entries()) if (folded(names[n] ?? '').includes(folded(customer))) found.push(id);
+    }
+    return found;
   }
 
   /** Newest first. @param of the technician whose own these are, or an admin's groups */
@@ -383,6 +425,10 @@ export class Sessions {
 
 /** The customer as the actor of what his applet does. */
 export const customerActor: Actor = { kind: 'customer', id: null, name: null, address: null };
+
+function folded(name: string): string {
+  return name.normalize('NFC').trim().toLowerCase();
+}
 
 function customerLabel(id: SessionId): string {
   return `session/${id}/customer`;

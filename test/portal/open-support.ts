@@ -178,7 +178,7 @@ export async function openTestPortal(
     demo: undefined,
     keeping: newKeeping(at, parts.support),
     backups: { list: async () => [], start: async () => undefined, isRunning: () => false, lastFault: () => null },
-    ...auditDesk(at),
+    ...auditDesk({ ...at, ...parts }),
     evidence: { bundle: notHere, verifier: notHere },
     organisation: { name: 'Kestrel Works', timeZone: 'Europe/London' },
     publicFolder: at.folder,

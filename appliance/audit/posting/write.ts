@@ -56,13 +56,19 @@ function oneLine(value: unknown): string {
   return String(value).replaceAll(/\s*[\r\n]+\s*/g, ' ');
 }
 
-const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  '\r': '&#13;',
+};
 
-/** XML 1.0 §2.2: what it can't hold at all becomes the replacement character. */
-function escapeXml(text: string): string {
+/** XML 1.0 §2.2: what it can't hold at all becomes the replacement character; §2.11: a bare CR would be read as LF. */
+export function escapeXml(text: string): string {
   return text
     .replaceAll(/[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, '\ufffd')
-    .replaceAll(/[&<>"]/g, one => ENTITIES[one] ?? one);
+    .replaceAll(/[&<>"\r]/g, one => ENTITIES[one] ?? one);
 }
 
 function iso(at: number): string {

@@ -1,94 +1,132 @@
-// Recent entries of the audit log for master admins and auditors, and the whole of it as a file: verified on another machine, by
-// whoever has the public key (G-02 G-03).
+// The audit log for master admins and auditors: searched page by page, what was found as a file, and the whole of it, verified on
+// another machine by whoever has the public key (G-02 G-03 G-04).
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import Router from '@koa/router';
 import { z } from 'zod';
-import type { AuditQuery, StoredEntry } from '../../audit/audit-store.ts';
-import type { Actor } from '../../audit/entry.ts';
+import type { StoredEntry } from '../../audit/audit-store.ts';
+import { FOUND_FORMATS, FOUND_TYPES } from '../../audit/found-export.ts';
 import type { Identity } from '../../identity/identity.ts';
-import type { PortalRouter, PortalState } from '../web/context.ts';
+import type { Groups } from '../../permissions/groups.ts';
+import type { AuditDesk, LogCriteria } from '../audit-desk.ts';
+import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
+import { type Form, formWith, tryForm } from '../web/forms.ts';
 import { type Guards, sessionOf } from '../web/guards.ts';
 import type { Pages } from '../web/pages.ts';
-import { parse } from '../web/parse.ts';
+import { parse, text } from '../web/parse.ts';
+import { AUDIT_FIELDS, criteriaOf, type LogFilter, searchOf } from './audit-filter.ts';
 
 const PAGE = 100;
-const day = z
-  .union([z.iso.date(), z.literal('')])
-  .catch('')
-  .default('');
-const DAY_MS = 86_400_000;
 const Filter = z.object({
-  from: day,
-  until: day,
-  event: z.string().max(64).default(''),
-  member: z.string().max(22).default(''),
-  before: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional().catch(undefined),
+  ...{ from: text, until: text, event: text, member: text, group: text, customer: text, session: text, before: text },
 });
-type Filter = z.infer<typeof Filter>;
+const LABELS = { csv: 'CSV', json: 'JSON', jsonl: 'JSON lines', xml: 'XML' } as const;
+const formats = FOUND_FORMATS.map(value => ({ value, label: LABELS[value] }));
+const Export = Filter.extend({ format: z.enum(FOUND_FORMATS) });
 
-export interface AuditParts {
+export interface AuditParts extends Pick<AuditDesk, 'viewAudit' | 'exportAudit' | 'exportFound'> {
   readonly identity: Identity;
   readonly guards: Guards;
   readonly pages: Pages;
-  /** Entries, newest first; that they were looked at is logged. */
-  readonly viewAudit: (actor: Actor, query: AuditQuery) => Promise<StoredEntry[]>;
-  /** Lines of the whole log, up to a head signed just now. */
-  readonly exportAudit: (actor: Actor) => Promise<AsyncIterable<string>>;
+  readonly groups: Pick<Groups, 'names'>;
   /** The data folder's `public/`. */
   readonly publicFolder: string;
 }
 
 export function auditRoutes(parts: AuditParts): PortalRouter {
-  const { identity, guards, pages, viewAudit } = parts;
   const router: PortalRouter = new Router<PortalState>({ sensitive: true, strict: true });
-  addExport(router, parts);
+  const show = (ctx: PortalContext, form: Form, found: Found) => showLog(parts, ctx, form, found);
+  addWholeLog(router, parts);
+  addFoundExport(router, parts, show);
   // As `decide` has it for 'read-log': an admin over parts of the tree is not one of those who read everything.
-  router.get('/admin/audit', guards.requireRole('master-admin', 'auditor'), async ctx => {
+  router.get('/admin/audit', parts.guards.requireRole('master-admin', 'auditor'), async ctx => {
     const filter = parse(Filter, ctx.query);
-    const found = await viewAudit(sessionOf(ctx).actor, queryOf(filter));
-    const members = await identity.members.list();
-    const entries = found.map(({ entry }) => present(entry, members));
-    const last = entries.length === PAGE ? entries.at(-1)?.seq : undefined;
-    const older =
-      last === undefined ? null : `/admin/audit?${new URLSearchParams({ ...searchOf(filter), before: String(last) })}`;
-    pages.show(ctx, 'audit', { title: 'Audit log', filter, entries, members, older });
+    const fault = await tryForm(filter, AUDIT_FIELDS, async () => {
+      const criteria = criteriaOf(filter);
+      const { entries, next } = await parts.viewAudit(sessionOf(ctx).actor, criteria, PAGE);
+      await show(ctx, formWith(filter), { entries, older: next === null ? null : pageOf(filter, next), criteria });
+    });
+    if (fault === undefined) return;
+    ctx.status = fault.status;
+    await show(ctx, fault.form, null);
   });
   return router;
 }
 
-function addExport(router: PortalRouter, { guards, exportAudit, publicFolder }: AuditParts): void {
+type Found = {
+  readonly entries: readonly StoredEntry[];
+  readonly older: string | null;
+  readonly criteria: LogCriteria;
+} | null;
+
+async function showLog({ identity, pages, groups }: AuditParts, ctx: PortalContext, form: Form, found: Found) {
+  const members = await identity.members.list();
+  const entries = (found?.entries ?? []).map(({ entry }) => present(entry, members));
+  const names = [...(await groups.names())].map(([name, id]) => ({ name, id }));
+  const view = {
+    ...{ form, formats, entries, members, older: found?.older ?? null, isFaulty: found === null },
+    groups: names.sort((a, b) => (a.name < b.name ? -1 : 1)),
+    isNarrowed: found !== null && Object.keys(found.criteria).length > 0,
+    newest: found?.criteria.before === undefined ? null : pageOf(form.values as LogFilter, null),
+    told: found === null ? '' : toldOf(entries, found),
+  };
+  pages.show(ctx, 'audit', { title: 'Audit log', ...view });
+}
+
+/** Says what is shown and not how many there are altogether: they are looked for page by page, and counted in an export. */
+function toldOf(entries: readonly { seq: number }[], { older, criteria }: NonNullable<Found>): string {
+  const [count, first] = [entries.length, entries.at(-1)?.seq];
+  const which = criteria.before === undefined ? 'newest' : 'next';
+  if (older !== null) return `The ${which} ${count} that fit; there are older ones.`;
+  if (criteria.before === undefined) return count === 1 ? 'One entry fits.' : `${count} entries fit.`;
+  return first === undefined ? '' : `The last ${count} that fit, back to No. ${first}.`;
+}
+
+function addFoundExport(
+  router: PortalRouter,
+  { guards, exportFound }: AuditParts,
+  show: (ctx: PortalContext, form: Form, found: Found) => Promise<void>,
+): void {
+  router.post('/admin/audit/export-found', guards.requireRole('master-admin', 'auditor'), async ctx => {
+    const { format, ...filter } = parse(Export, ctx.request.body);
+    const fault = await tryForm(filter, AUDIT_FIELDS, async () => {
+      const { before: _, ...criteria } = criteriaOf(filter);
+      const pieces = await exportFound(sessionOf(ctx).actor, criteria, format);
+      attach(ctx, `audit-found-${today()}.${format}`, Readable.from(pieces), FOUND_TYPES[format]);
+    });
+    if (fault === undefined) return;
+    ctx.status = fault.status;
+    await show(ctx, fault.form, null);
+  });
+}
+
+function addWholeLog(router: PortalRouter, { guards, exportAudit, publicFolder }: AuditParts): void {
   router.post('/admin/audit/export', guards.requireRole('master-admin', 'auditor'), async ctx => {
     const lines = await exportAudit(sessionOf(ctx).actor);
-    ctx.set('Content-Disposition', `attachment; filename="audit-${new Date().toISOString().slice(0, 10)}.jsonl"`);
-    ctx.body = Readable.from(ended(lines));
-    ctx.set('Content-Type', 'application/jsonl; charset=utf-8');
+    attach(ctx, `audit-${today()}.jsonl`, Readable.from(ended(lines)), 'application/jsonl; charset=utf-8');
   });
   router.get('/admin/audit/log-head.pub', guards.requireRole('master-admin', 'admin', 'auditor'), ctx => {
-    ctx.set('Content-Disposition', 'attachment; filename="log-head.pub"');
-    ctx.body = readFileSync(join(publicFolder, 'log-head.pub'));
-    ctx.set('Content-Type', 'application/x-pem-file');
+    attach(ctx, 'log-head.pub', readFileSync(join(publicFolder, 'log-head.pub')), 'application/x-pem-file');
   });
+}
+
+function attach(ctx: PortalContext, name: string, body: Readable | Buffer, type: string): void {
+  ctx.set('Content-Disposition', `attachment; filename="${name}"`);
+  ctx.body = body;
+  ctx.set('Content-Type', type); // after the body, which would set another
+}
+
+function today(): string {
+  return new Date().toISOString().slice(0, 10);
 }
 
 async function* ended(lines: AsyncIterable<string>): AsyncGenerator<string> {
   for await (const line of lines) yield `${line}\n`;
 }
 
-function queryOf({ from, until, event, member, before }: Filter): AuditQuery {
-  return {
-    limit: PAGE,
-    ...(from !== '' && { from: Date.parse(from) }), // days are in UTC, as the log is
-    ...(until !== '' && { until: Date.parse(until) + DAY_MS }),
-    ...(event !== '' && { event }),
-    ...(member !== '' && { actorId: member }),
-    ...(before !== undefined && { before }),
-  };
-}
-
-function searchOf({ from, until, event, member }: Filter): Record<string, string> {
-  return { from, until, event, member };
+function pageOf(filter: LogFilter, before: number | null): string {
+  return `/admin/audit?${new URLSearchParams({ ...searchOf(filter), ...(before !== null && { before: String(before) }) })}`;
 }
 
 function present(entry: StoredEntry['entry'], members: readonly { id: string; loginId: string }[]) {
