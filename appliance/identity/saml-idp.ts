@@ -99,6 +99,13 @@ export function toPem(certificate: string): string {
   return `-----BEGIN CERTIFICATE-----\n${(certificate.match(/.{1,64}/g) ?? []).join('\n')}\n-----END CERTIFICATE-----\n`;
 }
 
+/** What an admin compares. @param certificate base64 of DER */
+export function certificateFacts(certificate: string): { subject: string; until: number; print: string } {
+  const { validTo, fingerprint256, subject } = new X509Certificate(Buffer.from(certificate, 'base64'));
+  const name = subject.replaceAll('\n', ', ').slice(0, 120);
+  return { subject: name, until: Date.parse(validTo), print: fingerprint256.slice(0, 23) };
+}
+
 /** Addresses people are sent to carry who they are: over TLS only. */
 function isOwnPageAddress(text: string): boolean {
   const parsed = URL.parse(text);

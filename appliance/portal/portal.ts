@@ -23,6 +23,8 @@ import { memberRoutes } from './admin/members.ts';
 import { policyRoutes } from './admin/password-policy.ts';
 import { postRoutes } from './admin/posts.ts';
 import { retentionRoutes } from './admin/retention.ts';
+import { singleSignOnAdminRoutes } from './admin/single-sign-on.ts';
+import { ssoIdRoutes } from './admin/sso-id.ts';
 import type { AppletLegs } from './applet-legs.ts';
 import type { AuditDesk } from './audit-desk.ts';
 import { type EvidenceParts, evidenceRoutes } from './auditor/evidence.ts';
@@ -35,6 +37,7 @@ import { helpRoutes } from './public/help.ts';
 import { homeRoutes } from './public/home.ts';
 import { passkeySignInRoutes } from './sign-in/passkeys.ts';
 import { signInRoutes } from './sign-in/sign-in.ts';
+import { singleSignOnRoutes } from './sign-in/single-sign-on.ts';
 import type { Support } from './support.ts';
 import { technicianApi } from './technician/api.ts';
 import { consolePageRoutes, consoleSources, viewerSources } from './technician/console-page.ts';
@@ -107,6 +110,7 @@ export class Portal {
       helpRoutes(shared),
       signInRoutes(shared),
       passkeySignInRoutes(shared),
+      singleSignOnRoutes(shared),
       accountRoutes(shared),
       confirmRoutes(shared),
       passkeyRoutes(shared),
@@ -116,6 +120,8 @@ export class Portal {
       groupTechnicianRoutes({ ...shared, groups: support.groups }),
       policyRoutes(shared),
       directoryRoutes(shared),
+      singleSignOnAdminRoutes({ ...shared, groups: support.groups }),
+      ssoIdRoutes(shared),
       allowListRoutes({ ...shared, groups: support.groups }),
       backupRoutes(shared),
       postRoutes(shared),

@@ -43,7 +43,7 @@ test('D-08 every route names who may use it, and the public ones are these', asy
   t.teardown(() => at.close());
   const routes = routesOf((await openPortal(at)).routers);
   const open = Object.keys(routes).filter(route => routes[route]?.includes('anyone'));
-  const accounts = ['helping', 'accounts', 'groups', 'two-step', 'directory', 'certificates'];
+  const accounts = ['helping', 'accounts', 'groups', 'two-step', 'directory', 'single-sign-on', 'certificates'];
   const help = [
     'genuine',
     'first-steps',
@@ -68,7 +68,8 @@ test('D-08 every route names who may use it, and the public ones are these', asy
   const named = open.map(route => route.replace(/-[A-Za-z0-9-]{12}\.js$/, '-….js')); // by its content
   const signingIn = ['GET /sign-in', 'POST /sign-in', 'POST /sign-out'];
   const byPasskey = ['POST /sign-in/passkey/options', 'POST /sign-in/passkey'];
-  t.deepEqual(named, [...expected, ...signingIn, ...byPasskey]);
+  const atProviders = ['POST /sign-in/single-sign-on', 'GET /saml/metadata', 'POST /saml/acs', 'POST /saml/logout'];
+  t.deepEqual(named, [...expected, ...signingIn, ...byPasskey, ...atProviders]);
   t.true(Object.keys(routes).length > 40);
 });
 

@@ -29,6 +29,8 @@ export interface BrowserOptions {
   readonly locale?: string;
   /** False for a browser in which no script runs. */
   readonly runsScripts?: boolean;
+  /** Other sites it goes to, each with its own authority. */
+  readonly others?: readonly { readonly ca: string; readonly certificate: string }[];
   /** More of Chromium's flags. */
   readonly flags?: readonly string[];
 }
@@ -45,7 +47,7 @@ export interface TestBrowser extends AsyncDisposable {
 
 export async function openBrowser(options: BrowserOptions): Promise<TestBrowser> {
   const home = new TempFolder();
-  const accepted = spkiHash(checkedCertificate(options));
+  const accepted = [options, ...(options.others ?? [])].map(one => spkiHash(checkedCertificate(one))).join(',');
   const context = await chromium.launchPersistentContext(join(home.path, 'profile'), {
     executablePath: EXECUTABLE,
     headless: true,
@@ -84,7 +86,7 @@ export async function openBrowser(options: BrowserOptions): Promise<TestBrowser>
   };
 }
 
-function checkedCertificate({ ca, certificate }: BrowserOptions): X509Certificate {
+function checkedCertificate({ ca, certificate }: { ca: Buffer | string; certificate: Buffer | string }) {
   const presented = new X509Certificate(certificate);
   if (!presented.verify(new X509Certificate(ca).publicKey)) throw new Error('the CA did not sign that certificate');
   if (presented.checkHost('localhost') === undefined) throw new Error('that certificate is not for localhost');

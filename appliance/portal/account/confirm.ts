@@ -2,6 +2,8 @@
 import Router from '@koa/router';
 import { z } from 'zod';
 import type { IssuedLogin } from '../../identity/login.ts';
+import type { Member } from '../../identity/member.ts';
+import { sendToProvider } from '../sign-in/send.ts';
 import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
 import { LOGIN_COOKIE, setCookie } from '../web/cookies.ts';
 import { emptyForm, type Form, tryForm } from '../web/forms.ts';
@@ -33,9 +35,10 @@ export function confirmRoutes({ identity, guards, pages }: AccountParts): Portal
   const router: PortalRouter = new Router<PortalState>({ sensitive: true, strict: true });
   const { stepUp } = identity;
   const show = async (ctx: PortalContext, to: Next, form: Form) => {
-    const { member } = sessionOf(ctx);
+    const { member, login } = sessionOf(ctx);
     const passkeyHere = await identity.passkeys.answersAt(member.id, pageOrigin(ctx.headers));
-    const view = { form, next: to, passkeyHere, byPassword: !member.twoStepEnrolled };
+    const provider = isAtProvider(member) ? ((await identity.singleSignOn.providerOf(login))?.name ?? '') : null;
+    const view = { form, next: to, passkeyHere, byPassword: !member.twoStepEnrolled, provider };
     pages.show(ctx, 'confirm', { title: 'Confirm that it is you', ...view });
   };
   const confirm = async (ctx: PortalContext, to: Next, field: string | null, act: () => Promise<IssuedLogin>) => {
@@ -59,6 +62,18 @@ export function confirmRoutes({ identity, guards, pages }: AccountParts): Portal
     if (member.twoStepEnrolled) return confirm(ctx, to, 'code', () => stepUp.byCode(login, code));
     return confirm(ctx, to, 'password', () => stepUp.byPassword(login, password));
   });
+  router.post('/account/confirm/single-sign-on', guards.requireRole('member'), async ctx => {
+    const { next: to } = parse(Where, ctx.request.body);
+    const { login, member } = sessionOf(ctx);
+    const provider = isAtProvider(member) ? await identity.singleSignOn.providerOf(login) : undefined;
+    const fault = await tryForm({}, {}, () => {
+      const purpose = { loginId: login.id, confirms: PAGES[to] };
+      return sendToProvider(ctx, { identity, pages }, provider?.id ?? '', purpose);
+    });
+    if (fault === undefined) return;
+    ctx.status = fault.status;
+    await show(ctx, to, fault.form);
+  });
   router.post('/account/confirm/passkey/options', guards.requireRole('member'), async ctx => {
     ctx.body = await stepUp.askPasskey(sessionOf(ctx).login, pageOrigin(ctx.headers));
   });
@@ -68,4 +83,9 @@ export function confirmRoutes({ identity, guards, pages }: AccountParts): Portal
     return confirm(ctx, to, null, () => stepUp.byPasskey(login, { answer, origin: pageOrigin(ctx.headers) }));
   });
   return router;
+}
+
+/** Who has neither a second step nor a password here signs in once more where he always does. */
+function isAtProvider({ twoStepEnrolled, singleSignOn }: Member): boolean {
+  return !twoStepEnrolled && singleSignOn === 'only';
 }

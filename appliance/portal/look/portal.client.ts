@@ -96,6 +96,16 @@ document.addEventListener('submit', async event => {
 });
 
 document.querySelector<HTMLElement>('[data-focus]')?.focus();
+document.querySelector<HTMLFormElement>('form[data-send]')?.submit();
+document.addEventListener('change', async event => {
+  const input = event.target;
+  if (!(input instanceof HTMLInputElement) || input.dataset.into === undefined) return;
+  const field = document.getElementById(input.dataset.into);
+  const file = input.files?.[0];
+  if (!(field instanceof HTMLTextAreaElement) || file === undefined) return;
+  field.value = await file.text();
+  field.dataset.from = file.name;
+});
 for (const input of document.querySelectorAll<HTMLInputElement>('input[data-meter]')) watchMeter(input);
 for (const input of document.querySelectorAll<HTMLInputElement>('input[name="pin"]')) groupPin(input);
 for (const tree of document.querySelectorAll<HTMLElement>('[data-tree]')) watchTree(tree, ask);

@@ -15,6 +15,7 @@ const TOPICS = [
   { name: 'groups', title: 'Groups, permissions and policy' },
   { name: 'two-step', title: 'Two-step' },
   { name: 'directory', title: 'Signing in by a directory (LDAP)' },
+  { name: 'single-sign-on', title: 'Single sign-on (SAML)' },
   { name: 'certificates', title: 'Certificates' },
   { name: 'programs', title: 'The customer’s program' },
   { name: 'backup', title: 'Backup and restore' },

@@ -12,6 +12,7 @@ import { type Guards, sessionOf, stagePages } from '../web/guards.ts';
 import { pageOrigin } from '../web/origin.ts';
 import { homeOf, type Pages } from '../web/pages.ts';
 import { parse, text } from '../web/parse.ts';
+import { showSending } from './send.ts';
 
 const SignIn = z.strictObject({ loginId: text, password: text });
 const Code = z.strictObject({ code: text });
@@ -41,8 +42,20 @@ export async function follow(ctx: PortalContext, { token, login }: IssuedLogin, 
 }
 
 export async function showSignIn(ctx: PortalContext, { identity, pages }: SignInParts, form: Form): Promise<void> {
-  const passkeyAlone = await identity.passkeys.mayStandAloneAt(pageOrigin(ctx.headers));
-  pages.show(ctx, 'sign-in', { title: 'Sign in', form, passkeyAlone });
+  const here = pageOrigin(ctx.headers);
+  const passkeyAlone = await identity.passkeys.mayStandAloneAt(here);
+  const { service } = identity.singleSignOn;
+  const choices = await identity.singleSignOn.choices();
+  const isHere = here === service.origin; // answers come there alone, and so must the cookie be of there
+  const { isForced } = await identity.ssoRules.get();
+  const sso = {
+    providers: isHere ? choices.map(({ id, name }) => ({ id, name: `Sign in with ${name}` })) : [],
+    byAddress: choices.length > 1 && choices.every(({ domains }) => domains.length > 0),
+    elsewhere: isHere || choices.length === 0 ? null : service.origin,
+    isForced: isForced && isHere && choices.length > 0,
+    isPasswordOpen: form.values.loginId !== undefined,
+  };
+  pages.show(ctx, 'sign-in', { title: 'Sign in', form, passkeyAlone, sso });
 }
 
 export async function showTwoStep(ctx: PortalContext, { identity, pages }: SignInParts, form: Form): Promise<void> {
@@ -87,9 +100,12 @@ function addPassword(router: PortalRouter, parts: SignInParts): void {
   });
   router.post('/sign-out', guards.requireRole('anyone'), async ctx => {
     const token = findCookie(ctx.headers.cookie, LOGIN_COOKIE);
+    const found = token === undefined ? undefined : await identity.logins.find(token, { touch: false });
+    const sending = found === undefined ? null : await identity.singleSignOn.logoutOf(found.login);
     if (token !== undefined) await identity.logins.signOut(token);
     clearCookie(ctx, LOGIN_COOKIE);
     ctx.set('Clear-Site-Data', '"cache"');
+    if (sending !== null) return showSending(ctx, parts.pages, sending, 'Signing out');
     ctx.status = 303;
     ctx.redirect('/sign-in');
   });

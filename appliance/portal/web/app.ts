@@ -13,6 +13,9 @@ import type { Pages } from './pages.ts';
 import { exactPaths } from './paths.ts';
 
 const MAX_BODY = '64kb';
+/** Of what identity providers write: 256 KiB in base64, and the form's own escapes. */
+const MAX_SAML_BODY = '400kb';
+const SAML_FORM = /^\/(?:saml|admin\/single-sign-on)(?:\/|$)/;
 
 export interface AppParts {
   readonly log: Log;
@@ -33,7 +36,14 @@ export function makeApp({ log, refusals, pages, assets, routers }: AppParts): Ko
   app.use(ownOriginWrites);
   const serve = assets.serve();
   app.use((ctx, next) => (ctx.method === 'GET' && ctx.path.startsWith('/assets/') ? serve(ctx, next) : next()));
-  app.use(bodyParser({ enableTypes: ['json', 'form'], jsonLimit: MAX_BODY, formLimit: MAX_BODY, encoding: 'utf-8' }));
+  const takeBody = bodyParser({
+    enableTypes: ['json', 'form'],
+    jsonLimit: MAX_BODY,
+    formLimit: MAX_BODY,
+    encoding: 'utf-8',
+  });
+  const takeSaml = bodyParser({ enableTypes: ['form'], formLimit: MAX_SAML_BODY, encoding: 'utf-8' });
+  app.use((ctx, next) => (SAML_FORM.test(ctx.path) ? takeSaml(ctx, next) : takeBody(ctx, next)));
   // Here a stranger's bytes become routes' business; each route parses what it takes.
   for (const router of routers) app.use(router.routes());
   return app;

@@ -5,8 +5,8 @@ export const LOGIN_COOKIE = '__Host-login';
 const MAX_COOKIE_CHARACTERS = 128;
 
 export interface CookieRules {
-  /** `Lax` lets a link in an e-mail open a page of whoever is signed in; writes are guarded by their origin. */
-  readonly sameSite: 'Lax' | 'Strict';
+  /** `Lax` lets a link in an e-mail open a page of whoever is signed in; writes are guarded by their origin. `None` is for what signs nobody in. */
+  readonly sameSite: 'Lax' | 'Strict' | 'None';
 }
 
 /** A cookie of this browser session; the server ends what it stands for. @param value of base64url */

@@ -11,11 +11,18 @@ export interface PagePolicy {
   readonly connect?: readonly string[];
   /** Names of Trusted Types policies; without one no script makes markup or a script's address from text. */
   readonly policies?: readonly string[];
+  /** Origins forms are sent to, beside ours. */
+  readonly forms?: readonly string[];
   /** It can be installed as an app. */
   readonly app?: boolean;
 }
 
-export function contentSecurityPolicy({ connect = [], policies = [], app = false }: PagePolicy = {}): string {
+export function contentSecurityPolicy({
+  connect = [],
+  policies = [],
+  forms = [],
+  app = false,
+}: PagePolicy = {}): string {
   return [
     "default-src 'none'",
     "script-src 'self'",
@@ -24,7 +31,7 @@ export function contentSecurityPolicy({ connect = [], policies = [], app = false
     "font-src 'self'",
     ["connect-src 'self'", ...connect].join(' '),
     ...(app ? ["manifest-src 'self'"] : []),
-    "form-action 'self'",
+    ["form-action 'self'", ...forms].join(' '),
     "frame-ancestors 'none'",
     "base-uri 'none'",
     "require-trusted-types-for 'script'",

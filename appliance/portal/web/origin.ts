@@ -6,6 +6,10 @@ import { ApplianceError } from '../../errors.ts';
 import type { PortalMiddleware } from './context.ts';
 
 const READING = new Set(['GET', 'HEAD']);
+/** Where browsers bring what an identity provider signed, from a page of it: the signature is what counts (C-04). */
+export const ACS_PATH = '/saml/acs';
+export const LOGOUT_PATH = '/saml/logout';
+const FROM_ELSEWHERE: readonly string[] = [ACS_PATH, LOGOUT_PATH];
 
 /** @throws ApplianceError `portal.foreign-origin` */
 export function requireOwnOrigin(headers: IncomingHttpHeaders): void {
@@ -34,6 +38,6 @@ export function foreignOrigin(): ApplianceError {
 }
 
 export const ownOriginWrites: PortalMiddleware = (ctx, next) => {
-  if (!READING.has(ctx.method)) requireOwnOrigin(ctx.headers);
+  if (!READING.has(ctx.method) && !FROM_ELSEWHERE.includes(ctx.path)) requireOwnOrigin(ctx.headers);
   return next();
 };

@@ -28,6 +28,7 @@ const NAVIGATION: readonly NavigationEntry[] = [
   { path: '/admin/groups', label: 'Groups', icon: 'folder-tree', roles: ['master-admin', 'admin'] },
   { path: '/admin/password-policy', label: 'Password policy', icon: 'key-round', roles: ['master-admin'] },
   { path: '/admin/directory', label: 'Directory', icon: 'book-user', roles: ['master-admin'] },
+  { path: '/admin/single-sign-on', label: 'Single sign-on', icon: 'log-in', roles: ['master-admin'] },
   { path: '/admin/addresses', label: 'Allow lists', icon: 'network', roles: ['master-admin'] },
   { path: '/admin/backups', label: 'Backups', icon: 'archive', roles: ['master-admin'] },
   { path: '/admin/retention', label: 'Retention', icon: 'hourglass', roles: ['master-admin', 'auditor'] },

@@ -1,0 +1,117 @@
+// The routes of single sign-on, as a browser and an identity provider's page meet them.
+import { request } from 'node:http';
+import { join } from 'node:path';
+import test from 'ava';
+import { AppletDownloads } from '../../appliance/applet/downloads.ts';
+import { SocketListener } from '../../appliance/portal/socket-listener.ts';
+import { openTestSso, type TestSso } from '../identity/open-single-sign-on.ts';
+import { newSigner } from '../sessions/open-sessions.ts';
+import { toField } from '../support/saml-idp.ts';
+import type { SocketAnswer } from './ask-socket.ts';
+import { openParts, openTestPortal } from './open-support.ts';
+
+const OWN = { origin: 'https://support.example.com', 'sec-fetch-site': 'same-origin' };
+const ELSEWHERE = { origin: 'https://idp.example.com', 'sec-fetch-site': 'cross-site' };
+
+let at: TestSso;
+let listener: SocketListener;
+test.before(async () => {
+  at = await openTestSso();
+  const programs = new AppletDownloads({ folder: at.folder, signTag: async () => new Uint8Array(64) });
+  const portal = await openTestPortal(at, await openParts(at, newSigner(at.clock).signer), { programs });
+  listener = new SocketListener(join(at.folder, 'portal.sock'), portal);
+  await listener.listen();
+});
+test.after.always(async () => {
+  await listener?.close();
+  await at?.close();
+});
+
+function post(
+  path: string,
+  fields: Readonly<Record<string, string>>,
+  headers: Readonly<Record<string, string>>,
+): Promise<SocketAnswer> {
+  const body = new URLSearchParams(fields).toString();
+  return new Promise((resolve, reject) => {
+    const asked = request({
+      ...{ socketPath: join(at.folder, 'portal.sock'), method: 'POST', path, agent: false },
+      headers: {
+        ...{ host: 'support.example.com', 'x-appliance-peer': '192.0.2.7', accept: 'text/html' },
+        ...{ 'content-type': 'application/x-www-form-urlencoded', 'content-length': String(body.length), ...headers },
+      },
+    });
+    asked.on('response', async answer => {
+      const text = Buffer.concat(await answer.toArray()).toString('utf8');
+      const code = /<code>([a-z0-9.-]+)<\/code>/.exec(text)?.[1] ?? '';
+      resolve({ status: answer.statusCode ?? 0, code, body: text, headers: answer.headers });
+    });
+    asked.on('error', reject);
+    asked.end(body);
+  });
+}
+
+const cookiesOf = ({ headers }: SocketAnswer) => [headers['set-cookie'] ?? []].flat();
+const policyOf = ({ headers }: SocketAnswer) => String(headers['content-security-policy']);
+
+test.serial(
+  'C-04 a request goes by redirect, in a cookie that comes back from elsewhere; the answer signs in',
+  async t => {
+    const sent = await post('/sign-in/single-sign-on', { to: at.idp.id }, OWN);
+    t.is(sent.status, 200);
+    const url = new URL(String(sent.headers.refresh).replace(/^0; url=/, ''));
+    t.is(url.origin, 'https://idp.example.com');
+    t.true(policyOf(sent).includes("form-action 'self';"));
+    const [cookie = ''] = cookiesOf(sent);
+    t.regex(cookie, /^__Host-single-sign-on=[\w-]{43}; Path=\/; Secure; HttpOnly; SameSite=None$/);
+    const { id, relayState } = await at.begin(/=([\w-]+)/.exec(cookie)?.[1] ?? '');
+    const fields = { SAMLResponse: toField(at.provider.response(at.wish(id))), RelayState: relayState };
+    const brought = await post('/saml/acs', fields, { ...ELSEWHERE, cookie: cookie.split(';')[0] ?? '' });
+    t.deepEqual([brought.status, brought.headers.location], [303, '/technician']);
+    t.true(cookiesOf(brought).some(one => /^__Host-login=.*SameSite=Lax$/.test(one)));
+  },
+);
+
+test.serial('C-04 by POST the page may send its form to the provider, and nowhere else', async t => {
+  await at.configure({ signInBinding: 'post' });
+  const sent = await post('/sign-in/single-sign-on', { to: at.idp.id }, OWN);
+  t.true(policyOf(sent).includes("form-action 'self' https://idp.example.com;"));
+  t.regex(sent.body, /<form method="post" action="https:\/\/idp\.example\.com\/sign-in" data-send>/);
+  t.regex(sent.body, /name="SAMLRequest" value="[^"]{500,}"/);
+  await at.configure({ signInBinding: 'redirect' });
+});
+
+test.serial('C-04 whoever is refused is told calmly, with the reference that stands in the log', async t => {
+  const xml = at.provider.response({ ...at.wish(null), sign: [] });
+  const answer = await post('/saml/acs', { SAMLResponse: toField(xml) }, ELSEWHERE);
+  t.is(answer.status, 403);
+  t.regex(answer.body, /Signing in did not work this time|took too long/);
+  const told = (await at.entries()).at(-1);
+  t.is(told?.event, 'saml.refused');
+  t.is(told?.detail.reference, String(answer.headers['x-request-id']));
+  t.true(answer.body.includes(String(told?.detail.reference)));
+  t.false(cookiesOf(answer).some(one => one.startsWith('__Host-login')));
+  const bomb = await post('/saml/acs', { SAMLResponse: 'A'.repeat(500_000) }, ELSEWHERE);
+  t.is(bomb.status, 413);
+});
+
+test.serial('C-04 attack: from elsewhere nothing is taken but what a provider signs', async t => {
+  for (const path of ['/sign-in', '/sign-in/single-sign-on', '/sign-out', '/admin/single-sign-on', '/saml/metadata']) {
+    t.is((await post(path, {}, ELSEWHERE)).code, 'portal.foreign-origin', path);
+  }
+});
+
+test.serial('C-04 a logout by the provider is answered by a signed form, to the provider alone', async t => {
+  await at.enter();
+  const xml = at.provider.logout('ann-4711', at.identity.singleSignOn.service.logoutUrl, at.clock.now());
+  const answer = await post('/saml/logout', { SAMLRequest: toField(xml), RelayState: 'their-key' }, ELSEWHERE);
+  t.true(policyOf(answer).includes("form-action 'self' https://idp.example.com;"));
+  t.regex(answer.body, /action="https:\/\/idp\.example\.com\/logout"/);
+  t.regex(answer.body, /name="RelayState" value="their-key"/);
+  const [, base64 = ''] = /name="SAMLResponse" value="([^"]*)"/.exec(answer.body) ?? [];
+  const told = Buffer.from(base64.replaceAll('&#x3D;', '='), 'base64').toString();
+  t.regex(told, /status:Success/);
+  t.regex(told, /<SignatureValue>/);
+  const ours = await post('/saml/logout', { SAMLResponse: 'anything' }, ELSEWHERE);
+  t.deepEqual([ours.status, ours.headers.location], [303, '/sign-in']);
+});
