@@ -36,6 +36,10 @@ export interface AuditQuery {
   /** Of any of these sessions. */
   readonly sessionIds?: readonly string[];
   readonly subject?: string;
+  /** Words that stand in an entry, as `words.ts` reads them. */
+  readonly text?: string;
+  /** Only entries newer than this sequence number. */
+  readonly after?: number;
   /** Only entries older than this sequence number: the cursor of the next page. */
   readonly before?: number;
   readonly limit: number;
@@ -150,10 +154,23 @@ export async function findEntries(
   table: 'audit_pending' | 'audit_entry',
   query: AuditQuery,
 ): Promise<StoredEntry[]> {
-  const { where, params } = conditions(query);
+  const { parts: narrowed, params } = conditions(query);
+  const where = narrowed.length === 0 ? '' : `WHERE ${narrowed.join(' AND ')}`;
   // By number first, which an index alone tells; then what they hold, in parts, for each row is a page of its own to open.
   const found = await from.all(`SELECT seq FROM ${table} ${where} ORDER BY seq DESC LIMIT ?`, [...params, query.limit]);
-  const numbers = found.map(({ seq }) => Number(seq));
+  return findByNumber(
+    from,
+    table,
+    found.map(({ seq }) => Number(seq)),
+  );
+}
+
+/** @returns newest first, of those that are there */
+export async function findByNumber(
+  from: Reader,
+  table: 'audit_pending' | 'audit_entry',
+  numbers: readonly number[],
+): Promise<StoredEntry[]> {
   // What is pending may be asked for inside a transaction, which has one connection.
   const size = table === 'audit_entry' ? ROWS_AT_ONCE : Math.max(1, numbers.length);
   const parts = Array.from({ length: Math.ceil(numbers.length / size) }, (_, n) =>
@@ -185,13 +202,15 @@ export async function listChain(
   return rows.map(toStoredEntry);
 }
 
-function conditions(query: AuditQuery): { where: string; params: SqlValue[] } {
+/** What of a query columns tell; all parts hold. */
+export function conditions(query: AuditQuery): { readonly parts: string[]; readonly params: SqlValue[] } {
   const found: [string, SqlValue][] = [];
   if (query.from !== undefined) found.push(['at >= ?', query.from]);
   if (query.until !== undefined) found.push(['at < ?', query.until]);
   if (query.actorId !== undefined) found.push(['actor_id = ?', query.actorId]);
   if (query.sessionId !== undefined) found.push(['session_id = ?', query.sessionId]);
   if (query.subject !== undefined) found.push(['subject = ?', query.subject]);
+  if (query.after !== undefined) found.push(['seq > ?', query.after]);
   if (query.before !== undefined) found.push(['seq < ?', query.before]);
   if (query.sessionIds !== undefined) found.push([`session_id ${ANY}`, JSON.stringify(query.sessionIds)]);
   const params: SqlValue[] = found.map(([, value]) => value);
@@ -200,7 +219,7 @@ function conditions(query: AuditQuery): { where: string; params: SqlValue[] } {
     parts.push('event >= ? AND event < ?');
     params.push(query.event, `${query.event}\u{10ffff}`); // a prefix as a range, so that no wildcard needs escaping
   }
-  return { where: parts.length === 0 ? '' : `WHERE ${parts.join(' AND ')}`, params };
+  return { parts, params };
 }
 
 function toStoredEntry(row: Row): StoredEntry {

@@ -13,7 +13,6 @@ import {
   beginLog,
   type ChainEnd,
   findChainEnd,
-  findEntries,
   findHashes,
   findLastHead,
   findMovedEnd,
@@ -26,7 +25,9 @@ import {
   type StoredEntry,
 } from './audit-store.ts';
 import { type AuditEntry, type AuditEvent, hashBody, hashEntry, NO_HASH } from './entry.ts';
+import { type ReadBudget, searchFile } from './log-search.ts';
 import { listDestroyedMonths } from './retention/retention-store.ts';
+import { TextIndex } from './text-index.ts';
 
 /** Signs the end of a chain; refuses one that does not continue what it signed before. */
 export interface LogHeadSigner {
@@ -46,12 +47,18 @@ export interface FoundPage {
   readonly entries: readonly StoredEntry[];
   /** `before` of the next page; null when there is none. */
   readonly next: number | null;
+  /** That the next page was not even looked for: words are being taken into the index still. */
+  readonly isPartial: boolean;
 }
 
 const MAX_DETAIL_CHARACTERS = 16_384;
 const MOVE_EVERY_MS = 250;
 const MAX_SIGNED_TRIES = 8;
 const MAX_MOVED_AT_ONCE = 5000;
+/** What a search for words reads through at most of what is not in an index yet. */
+const MAX_READ_THROUGH = 20_000;
+/** In a round that moved more, the machine has enough to do: the index waits. */
+const BUSY_ROUND = 1000;
 
 export class AuditLog {
   readonly #store: Store;
@@ -61,6 +68,7 @@ export class AuditLog {
   readonly #config: AuditOptions['config'];
   // Where the chain ends inside the writer's open transaction; null when it has to be read again.
   #end: ChainEnd | null = null;
+  readonly #index: TextIndex;
   readonly #gathered = new WeakMap<Transaction, StoredEntry[]>();
   #signedSeq = 0;
   #signedAt = 0;
@@ -74,6 +82,7 @@ export class AuditLog {
     this.#clock = options.clock;
     this.#log = options.log;
     this.#config = options.config;
+    this.#index = new TextIndex(options);
   }
 
   /** Begins the log when it is new, then moves and signs by the clock. */
@@ -91,6 +100,7 @@ export class AuditLog {
   /** Moves and signs what is there, then stops. */
   async close(): Promise<void> {
     this.#cancel?.();
+    await this.#index.close();
     while (this.#working !== null) await this.#working;
     await this.move();
     await this.#signHead().catch(error => this.#log.warn('audit.head-unsigned', { why: describeError(error) }));
@@ -130,34 +140,45 @@ export class AuditLog {
    * @returns newest first, at most `limit`, from pending entries and the months in turn
    */
   async search(query: AuditQuery, core: Reader = this.#store.core.read): Promise<StoredEntry[]> {
+    return (await this.#collect(query, core)).entries;
+  }
+
+  /** A page of what `search` finds. With `text` it may end before it is full, and there is a next one all the same. */
+  async find(query: AuditQuery): Promise<FoundPage> {
+    const { entries, stoppedAt } = await this.#collect(query, this.#store.core.read);
+    const isFull = entries.length >= query.limit;
+    return {
+      entries,
+      next: isFull ? (entries.at(-1)?.entry.seq ?? null) : stoppedAt,
+      isPartial: !isFull && stoppedAt !== null,
+    };
+  }
+
+  async #collect(query: AuditQuery, core: Reader): Promise<{ entries: StoredEntry[]; stoppedAt: number | null }> {
+    const budget: ReadBudget = { rows: MAX_READ_THROUGH, stoppedAt: null };
     const found = new Map<number, StoredEntry>();
     const take = (entries: readonly StoredEntry[]) => {
       for (const stored of entries) found.set(stored.entry.seq, stored);
     };
-    take(await findEntries(core, 'audit_pending', query));
+    take(await searchFile(core, 'audit_pending', query, budget));
     for (const month of this.#store.months().toReversed()) {
-      if (found.size >= query.limit) break;
+      if (found.size >= query.limit || budget.stoppedAt !== null) break;
       if (query.until !== undefined && monthStart(month) >= query.until) continue;
       const database = await this.#store.month(month).catch(ignoreArchived);
-      if (database !== null) take(await findEntries(database.read, 'audit_entry', query));
+      if (database !== null) take(await searchFile(database.read, 'audit_entry', query, budget));
       if (query.from !== undefined && monthStart(month) < query.from) break;
     }
     const newestFirst = [...found.values()].sort((a, b) => b.entry.seq - a.entry.seq);
-    return newestFirst.slice(0, query.limit);
+    return { entries: newestFirst.slice(0, query.limit), stoppedAt: budget.stoppedAt };
   }
 
-  /** A page of what `search` finds. */
-  async find(query: AuditQuery): Promise<FoundPage> {
-    const entries = await this.search(query);
-    return { entries, next: entries.length < query.limit ? null : (entries.at(-1)?.entry.seq ?? null) };
-  }
-
-  /** Moves every committed entry to its month's file. */
-  async move(): Promise<void> {
-    for (;;) {
+  /** Moves every committed entry to its month's file. @returns how many there were */
+  async move(): Promise<number> {
+    for (let moved = 0; ; ) {
       const rows = await listPending(this.#store.core.read, MAX_MOVED_AT_ONCE);
       const last = rows.at(-1);
-      if (last === undefined) return;
+      if (last === undefined) return moved;
+      moved += rows.length;
       for (const [month, ofMonth] of this.#byMonth(rows)) {
         const database = await this.#store.month(month);
         await database.transaction(tx => insertMoved(tx, ofMonth));
@@ -271,7 +292,8 @@ export class AuditLog {
 
   async #work(): Promise<void> {
     try {
-      await this.move();
+      const moved = await this.move();
+      if (moved <= BUSY_ROUND) this.#index.workSoon();
       const end = await findMovedEnd(this.#store.core.read);
       const entries = (end?.seq ?? 0) - this.#signedSeq;
       const isDue = this.#clock.now() - this.#signedAt >= this.#config.headEverySeconds * 1000;

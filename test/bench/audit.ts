@@ -4,6 +4,7 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { AuditLog, monthOf } from '../../appliance/audit/audit.ts';
 import { type Actor, hashToBytes, NO_HASH } from '../../appliance/audit/entry.ts';
+import { TextIndex } from '../../appliance/audit/text-index.ts';
 import { systemClock } from '../../appliance/clock.ts';
 import { toBase64Url } from '../../appliance/guid.ts';
 import { silentLog } from '../../appliance/log.ts';
@@ -17,6 +18,7 @@ import { TempFolder } from '../support/temp-folder.ts';
 const ENTRIES = 20_000;
 const QUERY_ENTRIES = 5_000_000;
 const TECHNICIANS = 200;
+const WEEK_MS = 7 * 86_400_000;
 
 async function openAudit(folder: string) {
   const keys = { store: randomBytes(32), keyEncryption: randomBytes(32) };
@@ -92,7 +94,7 @@ async function logQuery(): Promise<BenchLine[]> {
   const bytes = sizes.reduce((sum, size) => sum + size, 0);
   await audit.close(); // or its mover goes on by the clock, and the process never ends
   await store.close();
-  const value = Number((durations.sort((a, b) => a - b)[Math.floor(durations.length * 0.99)] ?? 0).toFixed(2));
+  const value = p99(durations);
   const common = { against: null, other: null, ratio: null };
   return [
     { bench: 'log-query', value, unit: 'ms p99', ...common, goal: 20, ok: value <= 20 },
@@ -107,8 +109,69 @@ async function logQuery(): Promise<BenchLine[]> {
   ];
 }
 
+/** Words that stand in each entry, in every tenth, in one of a thousand. */
+function wordsOf(n: number): string {
+  const detail = {
+    permission: 'launch-remote-control',
+    outcome: n % 10 === 0 ? 'refused' : 'granted',
+    computer: `PC-${n % 1009}`,
+  };
+  return JSON.stringify(detail);
+}
+
+/** A technician's week by words: each round another technician, week and word; held against the week without words. */
+async function logSearch(): Promise<BenchLine[]> {
+  using folder = new TempFolder();
+  const { store, audit } = await openAudit(folder.path);
+  const from = Date.UTC(2026, 0, 1);
+  const stepMs = Math.floor((365 * 86_400_000) / QUERY_ENTRIES);
+  for (let n = 0; n < QUERY_ENTRIES; n += 20_000) await fill(store, n, from, stepMs, wordsOf);
+  const index = new TextIndex({ store, log: silentLog });
+  const startedAt = performance.now();
+  await index.work();
+  const indexedIn = performance.now() - startedAt;
+  const [withWords, without]: [number[], number[]] = [[], []];
+  for (let n = 0; n < 300; n++) {
+    const since = from + Math.floor((n / 300) * 50) * WEEK_MS;
+    const week = { actorId: technician(n % TECHNICIANS).id ?? '', from: since, until: since + WEEK_MS, limit: 100 };
+    const text = ['control', 'refused', `PC-${n}`, 'refused PC-1*', 'technician granted'][n % 5] ?? '';
+    without.push(await timed(() => audit.find(week)));
+    withWords.push(await timed(() => audit.find({ ...week, text })));
+  }
+  await index.close();
+  await audit.close();
+  await store.close();
+  const [value, other] = [p99(withWords), p99(without)];
+  const against = 'the same week without words';
+  const common = { against: null, other: null, ratio: null, goal: null, ok: true };
+  return [
+    {
+      ...{ bench: 'log-search', value, unit: 'ms p99', against, other, ratio: Number((value / other).toFixed(2)) },
+      ...{ goal: 50, ok: value <= 50 },
+    },
+    { ...common, bench: 'log-index', value: Math.round(QUERY_ENTRIES / (indexedIn / 1000)), unit: 'entries/s' },
+  ];
+}
+
+async function timed(act: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now();
+  await act();
+  return performance.now() - startedAt;
+}
+
+function p99(durations: readonly number[]): number {
+  const sorted = durations.toSorted((a, b) => a - b);
+  return Number((sorted[Math.floor(durations.length * 0.99)] ?? 0).toFixed(2));
+}
+
 /** Straight into the month files: the chain's hashes play no part in a query. */
-async function fill(store: Store, first: number, from: number, stepMs: number): Promise<void> {
+async function fill(
+  store: Store,
+  first: number,
+  from: number,
+  stepMs: number,
+  detailOf: (n: number) => string | null = () => null,
+): Promise<void> {
   const byMonth = new Map<string, (string | number | null | Uint8Array)[][]>();
   for (let n = first; n < first + 20_000; n++) {
     const at = from + n * stepMs;
@@ -124,7 +187,7 @@ async function fill(store: Store, first: number, from: number, stepMs: number): 
       address,
       null,
       null,
-      null,
+      detailOf(n),
       null,
       null,
       hashToBytes(NO_HASH),
@@ -144,4 +207,5 @@ export const benches: Benches = {
   'audit-append-20': () => append(20, 64, 10_000),
   'audit-append-200': () => append(200, 8, null),
   'log-query': logQuery,
+  'log-search': logSearch,
 };

@@ -97,9 +97,15 @@ test('G-04 pages follow each other by the number of an entry; what can’t be is
   t.deepEqual([shown(first.body).length, shown(second.body).length], [100, 50]);
   t.is(new Set([...shown(first.body), ...shown(second.body)]).size, 150);
   t.true(first.body.includes('there are older ones'));
+  t.deepEqual(
+    shown((await look({ text: 'appliance', event: 'bench.' })).body),
+    [],
+    'a kind of actor is no word of an entry',
+  );
+  t.is(shown((await look({ text: 'BENCH', before: String(shown(first.body).at(-1)) })).body).length, 50);
   t.true((await look({ event: 'nothing.' })).body.includes('No entry fits.'));
   const before = (await at.events('audit.viewed')).length;
-  const wrong = { from: '31.3.2026', until: '2026-02-30', event: 'a b', session: 'x' };
+  const wrong = { from: '31.3.2026', until: '2026-02-30', event: 'a b', session: 'x', text: '...' };
   for (const [field, typed] of Object.entries(wrong)) {
     for (const answer of [await look({ [field]: typed }), await take({ [field]: typed, format: 'csv' })]) {
       t.is(answer.status, 400, field);

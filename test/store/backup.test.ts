@@ -57,7 +57,9 @@ async function tables(store: Store) {
   const all: Record<string, unknown> = {};
   const files = [store.core, ...(await Promise.all(store.months().map(month => store.month(month))))];
   for (const [at, file] of files.entries()) {
-    for (const { name } of await file.read.all("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")) {
+    for (const { name } of await file.read.all(
+      "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 ORDER BY name",
+    )) {
       all[`${at}/${name}`] = await file.read.all(`SELECT * FROM "${name}" ORDER BY 1`);
     }
   }

@@ -1,4 +1,5 @@
 // What was typed on the page of the log becomes what is looked for; what can't be is told at its field.
+import { parseText } from '../../audit/words.ts';
 import { ApplianceError } from '../../errors.ts';
 import { parseSessionId } from '../../guid.ts';
 import type { LogCriteria } from '../audit-desk.ts';
@@ -8,23 +9,34 @@ const ID = /^[A-Za-z0-9_-]{22}$/;
 
 /** As typed; an empty field narrows nothing. */
 export type LogFilter = Readonly<
-  Record<'from' | 'until' | 'event' | 'member' | 'group' | 'customer' | 'session' | 'before', string>
+  Record<'from' | 'until' | 'event' | 'member' | 'group' | 'customer' | 'session' | 'text' | 'before', string>
 >;
 
 /** The field an error is about. */
 export const AUDIT_FIELDS = {
   ...{ 'audit.from': 'from', 'audit.until': 'until', 'audit.event': 'event', 'audit.session': 'session' },
-  ...{ 'audit.customer': 'customer', 'session.too-many': 'from' },
+  ...{ 'audit.customer': 'customer', 'audit.text': 'text', 'session.too-many': 'from' },
 };
 
 /** Days are in UTC, as the log is. @throws ApplianceError `audit.…` */
-export function criteriaOf({ from, until, event, member, group, customer, session, before }: LogFilter): LogCriteria {
+export function criteriaOf({
+  from,
+  until,
+  event,
+  member,
+  group,
+  customer,
+  session,
+  text,
+  before,
+}: LogFilter): LogCriteria {
   const [first, last] = [dayOf(from, 'from'), dayOf(until, 'until')];
   if (first !== undefined && last !== undefined && last < first)
     throw wrong('until', 'the last day is before the first');
   const [name, what] = [customer.trim(), event.trim().toLowerCase()];
   if (!/^[a-z0-9.-]{0,64}$/.test(what))
     throw wrong('event', 'an event, or how it begins, has letters, digits, dots and hyphens: login.refused, login.');
+  if (text.trim() !== '') parseText(text);
   if (name.length > 120) throw wrong('customer', 'a name has at most 120 characters');
   return {
     ...(first !== undefined && { from: first }),
@@ -34,6 +46,7 @@ export function criteriaOf({ from, until, event, member, group, customer, sessio
     ...(group !== '' && { groupId: idOf(group, 'group') }),
     ...(name !== '' && { customer: name }),
     ...(session.trim() !== '' && { sessionId: sessionOf(session.trim()) }),
+    ...(text.trim() !== '' && { text: text.trim() }),
     ...(before !== '' && { before: cursorOf(before) }),
   };
 }

@@ -19,7 +19,17 @@ import { AUDIT_FIELDS, criteriaOf, type LogFilter, searchOf } from './audit-filt
 
 const PAGE = 100;
 const Filter = z.object({
-  ...{ from: text, until: text, event: text, member: text, group: text, customer: text, session: text, before: text },
+  ...{
+    from: text,
+    until: text,
+    event: text,
+    member: text,
+    group: text,
+    customer: text,
+    session: text,
+    text,
+    before: text,
+  },
 });
 const LABELS = { csv: 'CSV', json: 'JSON', jsonl: 'JSON lines', xml: 'XML' } as const;
 const formats = FOUND_FORMATS.map(value => ({ value, label: LABELS[value] }));
@@ -44,8 +54,8 @@ export function auditRoutes(parts: AuditParts): PortalRouter {
     const filter = parse(Filter, ctx.query);
     const fault = await tryForm(filter, AUDIT_FIELDS, async () => {
       const criteria = criteriaOf(filter);
-      const { entries, next } = await parts.viewAudit(sessionOf(ctx).actor, criteria, PAGE);
-      await show(ctx, formWith(filter), { entries, older: next === null ? null : pageOf(filter, next), criteria });
+      const { next, ...page } = await parts.viewAudit(sessionOf(ctx).actor, criteria, PAGE);
+      await show(ctx, formWith(filter), { ...page, older: next === null ? null : pageOf(filter, next), criteria });
     });
     if (fault === undefined) return;
     ctx.status = fault.status;
@@ -57,6 +67,7 @@ export function auditRoutes(parts: AuditParts): PortalRouter {
 type Found = {
   readonly entries: readonly StoredEntry[];
   readonly older: string | null;
+  readonly isPartial: boolean;
   readonly criteria: LogCriteria;
 } | null;
 
@@ -65,7 +76,14 @@ async function showLog({ identity, pages, groups }: AuditParts, ctx: PortalConte
   const entries = (found?.entries ?? []).map(({ entry }) => present(entry, members));
   const names = [...(await groups.names())].map(([name, id]) => ({ name, id }));
   const view = {
-    ...{ form, formats, entries, members, older: found?.older ?? null, isFaulty: found === null },
+    ...{
+      form,
+      formats,
+      entries,
+      members,
+      older: found?.older ?? null,
+      isEmpty: found?.entries.length === 0 && found.older === null,
+    },
     groups: names.sort((a, b) => (a.name < b.name ? -1 : 1)),
     isNarrowed: found !== null && Object.keys(found.criteria).length > 0,
     newest: found?.criteria.before === undefined ? null : pageOf(form.values as LogFilter, null),
@@ -75,9 +93,12 @@ async function showLog({ identity, pages, groups }: AuditParts, ctx: PortalConte
 }
 
 /** Says what is shown and not how many there are altogether: they are looked for page by page, and counted in an export. */
-function toldOf(entries: readonly { seq: number }[], { older, criteria }: NonNullable<Found>): string {
+function toldOf(entries: readonly { seq: number }[], { older, isPartial, criteria }: NonNullable<Found>): string {
   const [count, first] = [entries.length, entries.at(-1)?.seq];
   const which = criteria.before === undefined ? 'newest' : 'next';
+  if (isPartial)
+    return `The words of these entries are being taken into the index. So far ${count} were found; “Older” goes on looking.`;
+  if (count === 0) return '';
   if (older !== null) return `The ${which} ${count} that fit; there are older ones.`;
   if (criteria.before === undefined) return count === 1 ? 'One entry fits.' : `${count} entries fit.`;
   return first === undefined ? '' : `The last ${count} that fit, back to No. ${first}.`;
