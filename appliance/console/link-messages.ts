@@ -68,9 +68,11 @@ export interface RecordingView {
   readonly isForced: boolean;
   /** How the customer's program takes it. */
   readonly applet: RecordingState;
+  /** Nothing is recorded just now, and what was is proved, or given up. */
+  readonly isSettled: boolean;
 }
 
-export const noRecording: RecordingView = { recorder: null, isForced: false, applet: 'idle' };
+export const noRecording: RecordingView = { recorder: null, isForced: false, applet: 'idle', isSettled: true };
 
 export type ToLinkWorker =
   | { readonly type: 'start'; readonly sessionId: string }

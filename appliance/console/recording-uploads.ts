@@ -165,7 +165,8 @@ export class RecordingUploads {
 
   #changed(): void {
     const { upload, isForced = false } = this.#current ?? {};
-    const view = { recorder: upload?.state ?? null, isForced, applet: this.#applet };
+    const isSettled = this.#current === null && this.#uploads.every(({ isOver }) => isOver);
+    const view = { recorder: upload?.state ?? null, isForced, applet: this.#applet, isSettled };
     const text = JSON.stringify(view);
     if (text === this.#told) return;
     this.#told = text;

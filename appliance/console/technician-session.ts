@@ -41,6 +41,8 @@ const TYPING_SHOWN_MS = 8000;
 const DETAIL_MS = 400;
 const TELL_AGAIN_MS = 2000;
 const MAX_TELLS = 10;
+/** So long the end of a session waits for what was recorded to be proved. */
+export const LAST_PROOF_MS = 2000;
 
 export type SessionNews = 'line' | 'answer' | 'claimed-twice' | 'handshake-failed' | 'lost' | 'back';
 
@@ -78,6 +80,8 @@ export class TechnicianSession {
   #isLeft = false;
   #isShown = false;
   #recording: RecordingView = noRecording;
+  /** Told when the recording has changed while the end waits for it. */
+  #recordingChanged: () => void = () => undefined;
   unread = 0;
   draft = '';
 
@@ -280,7 +284,10 @@ export class TechnicianSession {
     this.update(await this.#parts.api.step(this.id, step), step);
   }
 
+  /** What runs stops first, and what was recorded is proved: a film ends with its end, not where the link was cut. */
   async end(reason: string): Promise<void> {
+    for (const { id } of this.requests.live) this.stop(id);
+    await this.#recordingSettled();
     this.update(await this.#parts.api.end(this.id, reason), 'end');
   }
 
@@ -309,13 +316,33 @@ export class TechnicianSession {
       ended: (linkId, stream) => this.#streamEnded(linkId, stream, 'ended'),
       recording: view => {
         this.#recording = view;
+        this.#recordingChanged();
         this.changes.tell();
       },
       signedOut: () => this.#parts.signedOut(),
     });
   }
 
+  /** Here and at the customer's, or after so long; without a link there is nothing to wait for. */
+  #recordingSettled(): Promise<void> {
+    const isSettled = () =>
+      this.link.phase !== 'open' || (this.#recording.isSettled && this.#recording.applet === 'idle');
+    if (isSettled()) return Promise.resolve();
+    return new Promise(resolve => {
+      const done = () => {
+        cancel();
+        this.#recordingChanged = () => undefined;
+        resolve();
+      };
+      const cancel = this.#parts.clock.after(LAST_PROOF_MS, done);
+      this.#recordingChanged = () => {
+        if (isSettled()) done();
+      };
+    });
+  }
+
   #linkChanged(view: LinkView): void {
+    this.#recordingChanged();
     if (view.attemptsFailed > this.#attemptsSeen) this.#parts.news(this, 'handshake-failed');
     this.#attemptsSeen = view.attemptsFailed;
     const linkId = view.phase === 'open' || view.phase === 'detached' ? view.linkId : null;

@@ -35,6 +35,8 @@ import { SessionRights } from './session-rights.ts';
 export const LEASE_ASK_MS = 20_000;
 const LEASE_RETRY_MS = 5000;
 const TIME_ASK_MS = 10 * 60_000;
+/** So long the link outlives the session's end, for the receipts of what was recorded. */
+export const LAST_RECEIPTS_MS = 2000;
 
 export interface ClaimedSessionParts {
   readonly options: CustomerSessionOptions;
@@ -70,6 +72,7 @@ export class ClaimedSession {
   readonly #timeKnown = Promise.withResolvers<void>();
   #technician = '';
   #hasLease = false;
+  #isHalted = false;
 
   constructor(parts: ClaimedSessionParts) {
     const { options, claimed, legs } = parts;
@@ -119,6 +122,7 @@ export class ClaimedSession {
       case 'acknowledged':
         return void this.reports.acknowledge(message.count);
       case 'attach':
+        if (this.#isHalted) return;
         return void this.#timeKnown.promise.then(() => this.#link.offered(message));
       case 'grant-refused':
         return void this.#actions.grantRefused(message.consent);
@@ -172,12 +176,26 @@ export class ClaimedSession {
     if (!this.#codes.say(match)) this.#parts.refusals.count('command');
   }
 
+  /** Nothing is allowed and nothing runs when it returns; of the link only receipts of the recorder are heard from here on. */
+  halt(by: string): void {
+    if (this.#isHalted) return;
+    this.#isHalted = true;
+    this.rights.close(by);
+    this.#actions.linkEnded();
+    this.chat.linkEnded();
+    this.#desktop?.close();
+  }
+
+  /** After `halt`: resolves when what was recorded is proved to its end, in two seconds at most. */
+  async settled(): Promise<void> {
+    if (this.#link.isAttached && this.#parts.legs.isUp) await this.#recording.settled(LAST_RECEIPTS_MS);
+  }
+
   /** Everything is over: when it returns, nothing is allowed, nothing runs and nobody is connected. */
   close(by: string): void {
-    this.rights.close(by);
+    this.halt(by);
     this.#link.close();
     this.#credentials.close();
-    this.#desktop?.close();
     for (const cancel of this.#cancels) cancel();
   }
 
@@ -268,6 +286,7 @@ export class ClaimedSession {
   }
 
   #stream(stream: LinkStream): void {
+    if (this.#isHalted) return void stream.reset(0);
     const isFree = stream.kind === CHAT_STREAM ? !this.chat.isOpen : !this.#actions.isOpen;
     if (stream.kind === CHAT_STREAM && isFree) return void this.chat.opened(stream);
     if (stream.kind === CONSENT_STREAM && isFree) return void this.#actions.opened(stream);
@@ -292,7 +311,7 @@ export class ClaimedSession {
     this.#recording.linkEnded();
     this.chat.linkEnded();
     view.clearNotice('technician-lost', 'rights-frozen', 'codes-needed');
-    view.update({ phase: 'waiting', technician: null, shortString: null });
+    if (!this.#isHalted) view.update({ phase: 'waiting', technician: null, shortString: null });
     this.log('technician-left', { detail: why });
   }
 

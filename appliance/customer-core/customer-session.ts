@@ -24,6 +24,8 @@ export class CustomerSession {
   #claimed: ClaimedSession | null = null;
   #ending: Promise<void> | null = null;
   #isVisible = true;
+  /** The appliance has said that the session is over: it hears nothing more of it. */
+  #isOverThere = false;
 
   constructor(options: CustomerSessionOptions) {
     const { clock, crypto, entry, platform, language, gateways, key } = options;
@@ -49,6 +51,7 @@ export class CustomerSession {
       ...{ claimed, psk, staticKey },
       end: (reason, head) => {
         if (head !== undefined) this.#head.resolve(head);
+        this.#isOverThere ||= head !== undefined;
         void this.end(reason);
       },
     });
@@ -119,7 +122,7 @@ export class CustomerSession {
   async #end(reason: string): Promise<void> {
     const { view, over } = this.#options;
     const session = this.#claimed;
-    session?.close(reason);
+    session?.halt(reason);
     const nothing = {
       technician: null,
       isTyping: false,
@@ -131,8 +134,11 @@ export class CustomerSession {
     };
     view.update({ ...nothing, question: null, phase: 'ended' });
     try {
+      if (!this.#isOverThere) await session?.settled();
+      session?.close(reason);
       if (session !== null) await this.#record(session, reason);
     } finally {
+      session?.close(reason);
       this.#legs.close();
       this.#entry.erase();
       over(reason);

@@ -67,6 +67,11 @@ export class RecordingRule {
     return this.#losses < MAX_LOSSES ? 'debt' : 'lost';
   }
 
+  /** Whether nothing that was sent waits for its proof, or may be added to. */
+  get isSettled(): boolean {
+    return this.#current === null && this.#debts.length === 0 && this.#tails.length === 0;
+  }
+
   /** Nonce of the stream that is owed; null while none is. */
   get owed(): Bytes | null {
     return this.#debts[0]?.name.nonce ?? null;

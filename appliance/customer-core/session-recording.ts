@@ -53,6 +53,8 @@ export class SessionRecording {
   #screen: RecordedScreen | null = null;
   #told: { readonly state: RecordingState; readonly nonce: Bytes | null } | null = null;
   #window: 'none' | 'on' | 'held' = 'none';
+  /** Told when there may be nothing left to be proved. */
+  #settled: (() => void) | null = null;
   /** Attestations are signed one after the other. */
   #signing: Promise<unknown> = Promise.resolve();
 
@@ -124,6 +126,22 @@ export class SessionRecording {
     this.#changed();
   }
 
+  /** Resolves when all that was sent is proved and counter-signed, or after so long. */
+  async settled(patienceMs: number): Promise<void> {
+    if (!this.#rule.isSettled) {
+      await new Promise<void>(resolve => {
+        const cancel = this.#options.clock.after(patienceMs, resolve);
+        this.#settled = () => {
+          if (!this.#rule.isSettled) return;
+          cancel();
+          resolve();
+        };
+      });
+      this.#settled = null;
+    }
+    await this.#signing;
+  }
+
   linkEnded(): void {
     this.#stream = null;
     this.#rule.linkEnded();
@@ -155,6 +173,7 @@ export class SessionRecording {
     this.#tell();
     this.#show();
     this.#options.changed();
+    this.#settled?.();
   }
 
   #tell(): void {

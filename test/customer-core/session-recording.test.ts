@@ -1,6 +1,7 @@
 // A recorded picture in a session, from the yes to the receipts, with a console that brings them or doesn't.
 import { createHash, createPublicKey, verify } from 'node:crypto';
 import test from 'ava';
+import { LAST_RECEIPTS_MS } from '../../appliance/customer-core/claimed-session.ts';
 import type { Bytes } from '../../appliance/protocol/bytes.ts';
 import { concat, utf8Bytes } from '../../appliance/protocol/bytes.ts';
 import { canonicalBytes } from '../../appliance/protocol/canonical-json.ts';
@@ -242,4 +243,54 @@ test('H-02 the stream describes itself: begin, monitors, format between pictures
   );
   await open.prove();
   t.is(open.state, 'idle');
+});
+
+test('H-01 D-02 the customer ends: nothing runs from then on, and what was recorded is proved to its end', async t => {
+  const open = await Recorded.open();
+  await open.prove();
+  const number = grantOf(open.console, await open.console.ask(CONTROL));
+  const hands = new OwnHands(open.console);
+  await open.at.pass(600);
+  const { leg } = open.at;
+  const ended = open.at.session.end('customer');
+  t.is(open.at.view.state.phase, 'ended');
+  hands.key(number, 97);
+  await turns(20);
+  t.is(open.marks.at(-1)?.type, 'end');
+  t.is(await open.picture(2), 0);
+  t.false(open.desktop.hands.done.includes('key 97'));
+  const heard = open.console.consentHeard.length;
+  await t.throwsAsync(open.console.ask(VIEWING), { message: /no question/ });
+  t.is(open.console.consentHeard.length, heard, 'nothing is asked any more');
+  t.is(open.console.link.state.state, 'open');
+  await open.prove();
+  t.is(open.console.link.state.state, 'closed');
+  const message = leg.heard.findLast(one => one.type === 'attestation');
+  t.is(message?.type === 'attestation' && parseAttestation(message.payload).offset, open.screen.recorded.length);
+  t.is(leg.heard.at(-1)?.type, 'end', 'told last');
+  await open.at.pass(5000);
+  await ended;
+  t.is(open.at.view.state.phase, 'ended');
+});
+
+test('H-03 attack: who brings no receipt at the end holds the link for two seconds, and no longer', async t => {
+  const open = await Recorded.open();
+  const ended = open.at.session.end('customer');
+  await open.at.pass(LAST_RECEIPTS_MS - 100);
+  t.is(open.console.link.state.state, 'open');
+  await open.at.pass(200);
+  t.is(open.console.link.state.state, 'closed');
+  await open.at.pass(5000);
+  await ended;
+});
+
+test('H-03 what is not recorded ends at once, and what the appliance ends waits for nothing', async t => {
+  const plain = await Recorded.open({ forcedRecording: false, recorded: false });
+  void plain.at.session.end('customer');
+  await turns(20);
+  t.is(plain.console.link.state.state, 'closed');
+  const open = await Recorded.open();
+  open.at.leg.send({ type: 'ended', reason: 'ended', head: '' });
+  await turns(20);
+  t.is(open.console.link.state.state, 'closed');
 });

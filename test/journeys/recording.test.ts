@@ -77,8 +77,9 @@ test.serial(
     await technician.look(t, 'recording');
     const last = await quiet(desktop, page);
 
-    await page.getByRole('button', { name: 'Stop viewing' }).click();
-    await window.getByText('Your screen is being watched').waitFor({ state: 'detached' });
+    await page.keyboard.press('Alt+X');
+    await page.getByRole('dialog').getByRole('button', { name: 'End the session' }).click();
+    await window.getByText('What was done').waitFor();
     await appliance.processes.recorder.told('recording.finished');
     const finished = join(appliance.dataFolder, 'recordings', 'finished');
     const files = readdirSync(finished, { recursive: true, encoding: 'utf8' }).map(name => join(finished, name));

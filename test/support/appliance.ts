@@ -7,6 +7,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { request } from 'node:https';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
+import type { Readable } from 'node:stream';
 import { stringify } from 'yaml';
 import type { Role } from '../../appliance/identity/member.ts';
 import type { PolicySettings } from '../../appliance/permissions/policy.ts';
@@ -43,7 +44,7 @@ export class ApplianceProcess {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     this.#child = child;
-    for (const stream of [child.stdout, child.stderr]) stream?.on('data', chunk => this.#keep(String(chunk)));
+    for (const stream of [child.stdout, child.stderr]) this.#read(stream);
     const said = await Promise.race([
       once(child, 'message').then(([message]) => message),
       once(child, 'exit').then(([code]) => `ended with ${code}`),
@@ -75,9 +76,20 @@ export class ApplianceProcess {
     }
   }
 
-  #keep(text: string): void {
+  /** Whole lines: a chunk may end in the middle of one. */
+  #read(stream: Readable | null): void {
+    let rest = '';
+    stream?.setEncoding('utf8').on('data', (chunk: string) => {
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop() ?? '';
+      this.#keep(lines);
+    });
+    stream?.on('end', () => this.#keep([rest]));
+  }
+
+  #keep(lines: readonly string[]): void {
     for (const resolve of this.#waiting.splice(0)) resolve();
-    this.output.push(...text.split('\n').filter(line => line !== ''));
+    this.output.push(...lines.filter(line => line !== ''));
     this.output.splice(0, Math.max(0, this.output.length - KEPT_OUTPUT_LINES));
   }
 }
