@@ -8,7 +8,7 @@ import { type Bytes, utf8Bytes } from '../protocol/bytes.ts';
 import { type ChatMessage, MAX_LINE_BYTES, parseChat, writeChat } from '../protocol/chat.ts';
 import { parseConsent, writeConsent } from '../protocol/consent.ts';
 import type { SessionDetail, SessionView, ToldAction } from '../protocol/console-api.ts';
-import { type ConsoleApi, isPassing, type SessionStep } from './api.ts';
+import { type ConsoleApi, isPassing } from './api.ts';
 import { Changes } from './changes.ts';
 import { ChatLog, type ChatLogParts } from './chat-log.ts';
 import { type ChatLine, ChatStore, MAX_UNCONFIRMED } from './chat-store.ts';
@@ -280,19 +280,13 @@ export class TechnicianSession {
     this.changes.tell();
   }
 
-  async step(step: SessionStep): Promise<void> {
-    this.update(await this.#parts.api.step(this.id, step), step);
-  }
-
-  /** What runs stops first, and what was recorded is proved: a film ends with its end, not where the link was cut. */
-  async end(reason: string): Promise<void> {
+  /**
+   * Stops what runs, before the session ends. Resolves when what was recorded is proved, or after two seconds: a film ends with
+   * its end, not where the link was cut.
+   */
+  async stopAll(): Promise<void> {
     for (const { id } of this.requests.live) this.stop(id);
     await this.#recordingSettled();
-    this.update(await this.#parts.api.end(this.id, reason), 'end');
-  }
-
-  async offer(technicianId: string): Promise<void> {
-    this.update(await this.#parts.api.offer(this.id, technicianId), 'offer');
   }
 
   hurry(): void {

@@ -235,7 +235,10 @@ export class Workplace {
   }
 
   async end(id: string, reason: string): Promise<void> {
-    await this.#act(async () => this.#put(await this.#parts.api.end(id, reason), 'end'));
+    await this.#act(async () => {
+      await this.#open.get(id)?.stopAll();
+      this.#put(await this.#parts.api.end(id, reason), 'end');
+    });
   }
 
   async offer(id: string, technicianId: string): Promise<void> {
