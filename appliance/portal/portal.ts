@@ -13,6 +13,7 @@ import { accountRoutes } from './account/account.ts';
 import { confirmRoutes } from './account/confirm.ts';
 import { passkeyRoutes } from './account/passkeys.ts';
 import { shareRoutes } from './account/share.ts';
+import { aboutRoutes } from './admin/about.ts';
 import { allowListRoutes } from './admin/allow-lists.ts';
 import { auditRoutes } from './admin/audit.ts';
 import { type BackupFace, backupRoutes } from './admin/backups.ts';
@@ -128,6 +129,7 @@ export class Portal {
       retentionRoutes(shared),
       auditRoutes({ ...shared, groups: support.groups }),
       evidenceRoutes(shared),
+      aboutRoutes(shared),
       technicianApi(shared),
       ...(this.#demo === undefined ? [] : [this.#demo.router]),
     ];
