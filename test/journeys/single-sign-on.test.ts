@@ -1,8 +1,9 @@
 // Single sign-on with a real identity provider, Debian's SimpleSAMLphp: set up on the page, a first login that makes an
-// account, confirming at the provider, and logout both ways.
+// account, confirming at the provider, logout both ways, and a console that ends at a flick.
 import test, { type ExecutionContext } from 'ava';
 import type { Page } from 'playwright-core';
-import { startAppliance } from '../support/appliance.ts';
+import { post, signInAs } from '../portal/ask-as.ts';
+import { type Account, type Appliance, startAppliance } from '../support/appliance.ts';
 import { openBrowser, type TestBrowser } from '../support/chromium.ts';
 import { inBothSchemes, look } from '../support/look.ts';
 import { SimpleSamlPhp } from '../support/simplesamlphp.ts';
@@ -16,8 +17,8 @@ async function signInThere(page: Page): Promise<void> {
   await page.locator('#password').press('Enter');
 }
 
-/** From the empty page to a provider that is on. */
-async function setUp(t: ExecutionContext, browser: TestBrowser, metadata: string): Promise<void> {
+/** From the empty page to a provider that is on. @returns its page */
+async function setUp(t: ExecutionContext, browser: TestBrowser, metadata: string): Promise<{ provider: string }> {
   const { page } = browser;
   await page.getByRole('navigation').getByRole('link', { name: 'Single sign-on' }).click();
   await page.getByText('No identity provider is set.').waitFor();
@@ -35,11 +36,51 @@ async function setUp(t: ExecutionContext, browser: TestBrowser, metadata: string
   await page.getByRole('button', { name: 'Save' }).click();
   await page.getByRole('status').filter({ hasText: 'Saved.' }).waitFor();
   await look(t, browser, 'portal-identity-provider');
+  const provider = new URL(page.url()).pathname;
   await page.getByRole('button', { name: 'Switch on' }).click();
   await page.getByRole('button', { name: 'Switch Example login off' }).waitFor();
+  return { provider };
 }
 
-test('C-04 an admin sets up a provider; a technician signs in by it, confirms by it, and is signed out both ways', async t => {
+/** Gives the admin's own account an SSO id. @returns the account's id */
+async function giveSsoId(t: ExecutionContext, browser: TestBrowser): Promise<string> {
+  const { page } = browser;
+  await page.getByRole('navigation').getByRole('link', { name: 'Members' }).click();
+  await page.getByRole('link', { name: 'Demo master admin' }).click();
+  await page.locator('main').getByRole('link', { name: 'SSO id' }).click();
+  await page.getByLabel('SSO id').fill('boss-1');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByRole('heading', { name: 'The SSO id is on' }).waitFor();
+  await inBothSchemes(t, browser, 'portal-sso-id');
+  return /members\/([\w-]{22})\//.exec(page.url())?.[1] ?? '';
+}
+
+/** An open console ends when the provider is switched off; then single sign-on is made the only way in. */
+async function flick(t: ExecutionContext, browser: TestBrowser, appliance: Appliance, of: Flicked): Promise<void> {
+  const { page } = browser;
+  const { url } = appliance;
+  await page.getByTestId('queue-incoming').waitFor();
+  const master = { cookie: await signInAs(appliance, of.account), origin: url, 'sec-fetch-site': 'same-origin' };
+  const startedAt = performance.now();
+  t.is((await post(appliance, `${of.provider}/off`, {}, master)).status, 303);
+  await page.getByText('You are signed out').waitFor();
+  t.log(`an open console ended after ${Math.round(performance.now() - startedAt)} ms`);
+  t.is((await post(appliance, `${of.provider}/on`, {}, master)).status, 303);
+  const rule = { isForced: 'on', breakGlassId: of.memberId };
+  t.is((await post(appliance, '/admin/single-sign-on/rule', rule, master)).status, 303);
+  await page.goto(`${url}/sign-in`);
+  await page.getByText('Emergency access with a password').click();
+  await page.getByLabel('Login id').waitFor();
+  await inBothSchemes(t, browser, 'portal-sign-in-only-way');
+}
+
+interface Flicked {
+  readonly provider: string;
+  readonly memberId: string;
+  readonly account: Account | undefined;
+}
+
+test('C-04 an admin sets up a provider; a technician signs in by it, confirms by it, is put out by a flick, and is signed out both ways', async t => {
   t.timeout(180_000);
   await using appliance = await startAppliance({ accounts: true });
   const { url } = appliance;
@@ -48,7 +89,8 @@ test('C-04 an admin sets up a provider; a technician signs in by it, confirms by
   const { page } = browser;
   const account = appliance.accounts?.['master-admin'];
   await signIn(page, url, account?.loginId ?? '', account?.password ?? '');
-  await setUp(t, browser, await there.metadata());
+  const { provider } = await setUp(t, browser, await there.metadata());
+  const memberId = await giveSsoId(t, browser);
   t.deepEqual(browser.complaints, []);
 
   await page.context().clearCookies();
@@ -73,6 +115,9 @@ test('C-04 an admin sets up a provider; a technician signs in by it, confirms by
   await page.getByRole('button', { name: 'Sign in with Example login' }).click();
   await signInThere(page); // signed out there, too
   await page.waitForURL(/\/technician$/);
+  await flick(t, browser, appliance, { provider, memberId, account });
+  await page.getByRole('button', { name: 'Sign in with Example login' }).click();
+  await page.waitForURL(/\/technician$/); // still signed in there
   await page.goto(`${there.url}/saml2/idp/SingleLogoutService.php?ReturnTo=${there.url}/logout.php`);
   await page.waitForURL(/\/logout\.php/);
   await page.goto(`${url}/account`);

@@ -106,7 +106,8 @@ export class TestIdp {
   #sign(xml: string, name: string, algorithm: Wish['algorithm']): string {
     const path = `//*[local-name(.)="${name}"]`;
     const location = { reference: `${path}/*[local-name(.)="Issuer"]`, action: 'after' } as const;
-    const options = { privateKey: this.#key, signatureAlgorithm: algorithm, digestAlgorithm: algorithm };
+    const key = { privateKey: this.#key, publicCert: this.certificate }; // named in its KeyInfo
+    const options = { ...key, signatureAlgorithm: algorithm, digestAlgorithm: algorithm };
     return signXml(xml, path, location, options);
   }
 }
