@@ -293,7 +293,7 @@ export class AuditLog {
   async #work(): Promise<void> {
     try {
       const moved = await this.move();
-      if (moved <= BUSY_ROUND) this.#index.workSoon();
+      if (moved <= BUSY_ROUND) this.#index.workSoon(moved);
       const end = await findMovedEnd(this.#store.core.read);
       const entries = (end?.seq ?? 0) - this.#signedSeq;
       const isDue = this.#clock.now() - this.#signedAt >= this.#config.headEverySeconds * 1000;

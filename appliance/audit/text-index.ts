@@ -16,6 +16,7 @@ export class TextIndex {
   readonly #log: Log;
   readonly #whole = new Set<string>();
   #working: Promise<void> | null = null;
+  #isCaughtUp = false;
   #isClosed = false;
 
   constructor({ store, log }: { store: Store; log: Log }) {
@@ -23,11 +24,15 @@ export class TextIndex {
     this.#log = log;
   }
 
-  /** Goes on where it is, newest month first; at most one at a time. */
-  workSoon(): void {
-    if (this.#isClosed) return;
+  /** Goes on where it is, newest month first; at most one at a time. @param moved entries that came since it was called last */
+  workSoon(moved: number): void {
+    if (moved > 0) this.#isCaughtUp = false;
+    if (this.#isClosed || this.#isCaughtUp) return;
     this.#working ??= this.work()
-      .catch(error => this.#log.error('audit.index-failed', { why: describeError(error) })) // entries stay found by reading them
+      .catch(error => {
+        this.#isCaughtUp = false; // entries stay found by reading them
+        this.#log.error('audit.index-failed', { why: describeError(error) });
+      })
       .finally(() => {
         this.#working = null;
       });
@@ -35,6 +40,7 @@ export class TextIndex {
 
   /** Until there is nothing left to do, or it is closed. */
   async work(): Promise<void> {
+    this.#isCaughtUp = true; // unless something comes meanwhile
     const [newest, ...older] = this.#store.months().toReversed();
     for (const month of [newest, ...older]) {
       if (month === undefined || this.#whole.has(month)) continue;
