@@ -41,6 +41,42 @@ export async function listMembers(from: Reader): Promise<Member[]> {
   return rows.map(toMember);
 }
 
+/** What a search goes through: all members, by login id. */
+export interface MemberLine {
+  readonly id: string;
+  readonly loginId: string;
+  readonly name: string;
+}
+
+export interface MemberFilter {
+  readonly role: Role | 'all';
+  readonly state: 'all' | 'enabled' | 'disabled' | 'locked';
+  /** ms UTC: who is locked until later is locked. */
+  readonly now: number;
+  /** In small letters of ASCII, or empty: only those whose login id or name has it. */
+  readonly part: string;
+}
+
+export async function listMemberLines(from: Reader, { role, state, now, part }: MemberFilter): Promise<MemberLine[]> {
+  const rows = await from.all(
+    `SELECT id, login_id, name FROM member
+     WHERE (?1 = 'all' OR EXISTS (SELECT 1 FROM member_role WHERE member_id = id AND role = ?1))
+       AND (?2 = 'all' OR (?2 = 'locked' AND locked_until > ?3) OR (?2 <> 'locked' AND is_enabled = (?2 = 'enabled')))
+       AND (?4 = '' OR instr(login_id, ?4) > 0 OR instr(lower(name), ?4) > 0)
+     ORDER BY login_id`,
+    [role, state, now, part],
+  );
+  return rows.map(row => ({ id: String(row.id), loginId: String(row.login_id), name: String(row.name) }));
+}
+
+/** @returns those that are there, by login id */
+export async function listMembersById(from: Reader, ids: readonly string[]): Promise<Member[]> {
+  const rows = await from.all(`${SELECT} WHERE id IN (SELECT value FROM json_each(?)) ORDER BY login_id`, [
+    JSON.stringify(ids),
+  ]);
+  return rows.map(toMember);
+}
+
 export async function countMembers(from: Reader): Promise<number> {
   return Number((await from.get('SELECT count(*) AS n FROM member'))?.n);
 }

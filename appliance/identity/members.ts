@@ -24,7 +24,10 @@ import {
   findMemberByLoginId,
   insertMember,
   type KnownMember,
+  listMemberLines,
   listMembers,
+  listMembersById,
+  type MemberFilter,
   replacePassword,
   replaceRecoveryCodes,
   setColumns,
@@ -42,6 +45,15 @@ export interface NewMemberRequest {
   readonly roles: readonly Role[];
   /** Chosen by the member himself at first setup; left out, a temporary one is made. */
   readonly password?: string;
+}
+
+export interface MemberQuery extends Pick<MemberFilter, 'role' | 'state'> {
+  /** Part of the name or of the login id, in whatever case. */
+  readonly words: string;
+  /** Only those this is true of. */
+  readonly isMeant?: (memberId: string) => boolean;
+  readonly offset: number;
+  readonly limit: number;
 }
 
 export interface MembersOptions {
@@ -65,6 +77,27 @@ export class Members {
   /** @returns all, by login id */
   list(): Promise<Member[]> {
     return listMembers(this.#parts.store.core.read);
+  }
+
+  /** @returns a page of those who fit, by login id, and how many fit */
+  async search({
+    words,
+    isMeant,
+    offset,
+    limit,
+    role,
+    state,
+  }: MemberQuery): Promise<{ members: Member[]; found: number }> {
+    const { read } = this.#parts.store.core;
+    const wanted = foldName(words);
+    const part = /^[ -~]*$/.test(wanted) ? wanted : ''; // the store knows no case beyond ASCII
+    const lines = await listMemberLines(read, { role, state, part, now: this.#parts.clock.now() });
+    const fitting = lines.filter(
+      ({ id, loginId, name }) =>
+        (wanted === '' || loginId.includes(wanted) || foldName(name).includes(wanted)) && isMeant?.(id) !== false,
+    );
+    const ids = fitting.slice(offset, offset + limit).map(({ id }) => id);
+    return { members: await listMembersById(read, ids), found: fitting.length };
   }
 
   /** @throws ApplianceError `member.missing` */
@@ -220,6 +253,11 @@ export class Members {
   async #tell({ tx }: Act, actor: Actor, event: string, subject: string, detail: AuditDetail = {}): Promise<void> {
     await this.#parts.audit.append(tx, { event, actor, subject, detail });
   }
+}
+
+/** As a search compares names: their case and surrounding space are nothing. */
+function foldName(text: string): string {
+  return text.trim().toLowerCase();
 }
 
 async function getKnown(tx: Transaction, id: string): Promise<KnownMember> {

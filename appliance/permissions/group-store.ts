@@ -112,9 +112,13 @@ export async function listMembers(from: Reader, groupIds: readonly string[]): Pr
   return rows.map(row => String(row.member_id));
 }
 
-/** The group of each member who was put into one. */
-export async function listMemberships(from: Reader): Promise<Map<string, string>> {
-  const rows = await from.all('SELECT member_id, group_id FROM group_member');
+/** The group of each member who was put into one. @param among only of these */
+export async function listMemberships(from: Reader, among?: readonly string[]): Promise<Map<string, string>> {
+  const rows = await from.all(
+    `SELECT member_id, group_id FROM group_member
+     ${among === undefined ? '' : 'WHERE member_id IN (SELECT value FROM json_each(?))'}`,
+    among === undefined ? [] : [JSON.stringify(among)],
+  );
   return new Map(rows.map(row => [String(row.member_id), String(row.group_id)]));
 }
 
@@ -137,23 +141,36 @@ export async function replaceParts(tx: Transaction, memberId: string, groupIds: 
   await tx.insertMany('INSERT INTO admin_part (member_id, group_id)', rows);
 }
 
+const policyColumns = [
+  'consent_minutes',
+  'forced_recording',
+  'codes_match',
+  'store_chat',
+  'customer_away',
+  'recording_format',
+] as const;
+
 function toGroup(row: Row): Group {
   return {
     id: String(row.id),
     parentId: row.parent_id === null ? null : String(row.parent_id),
     name: String(row.name),
     permissions: toSettings(String(row.permissions)),
-    policy: PolicySettings.parse({
-      consentMinutes: row.consent_minutes === null ? undefined : Number(row.consent_minutes),
-      forcedRecording: toFlag(row.forced_recording),
-      codesMatch: toFlag(row.codes_match),
-      storeChat: toFlag(row.store_chat),
-      customerAway: row.customer_away ?? undefined,
-      recordingFormat: row.recording_format ?? undefined,
-    }),
+    policy: policyColumns.every(name => row[name] === null) ? {} : toPolicy(row), // most of many groups set none
     memberCount: Number(row.member_count),
     createdAt: Number(row.created_at),
   };
+}
+
+function toPolicy(row: Row): PolicySettings {
+  return PolicySettings.parse({
+    consentMinutes: row.consent_minutes === null ? undefined : Number(row.consent_minutes),
+    forcedRecording: toFlag(row.forced_recording),
+    codesMatch: toFlag(row.codes_match),
+    storeChat: toFlag(row.store_chat),
+    customerAway: row.customer_away ?? undefined,
+    recordingFormat: row.recording_format ?? undefined,
+  });
 }
 
 // A permission this release doesn't know is left out: unknown is never granted.

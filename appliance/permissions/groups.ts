@@ -42,6 +42,8 @@ import { type EffectivePolicy, loosened, PolicySettings, policyKeys, resolvePoli
 export const MAX_GROUP_NAME = 80;
 export const MAX_DEPTH = 16;
 export const MAX_GROUPS = 2000;
+/** Of the names of an admin's parts, as the log has them. */
+const MAX_LOGGED_NAMES = 2000;
 
 /** The admin who changes something, as the log will name him. */
 export interface Editor {
@@ -138,9 +140,9 @@ export class Groups {
     return listMembers(this.#store.core.read, [id]);
   }
 
-  /** The group of each member who was put into one; all others are in the root. */
-  memberships(): Promise<ReadonlyMap<string, string>> {
-    return listMemberships(this.#store.core.read);
+  /** The group of each member who was put into one; all others are in the root. @param among only of these */
+  memberships(among?: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    return listMemberships(this.#store.core.read, among);
   }
 
   /** The parts of the tree an admin was given. */
@@ -300,9 +302,15 @@ export class Groups {
     return this.effective(id);
   }
 
-  /** Puts technicians into a group, all or none; each leaves the one he was in. @returns how many moved */
-  async assign(editor: Editor, memberIds: string | readonly string[], groupId: string): Promise<number> {
+  /**
+   * Puts technicians into a group, all or none; each leaves the one he was in.
+   * @param seen the group the editor saw them in. @returns how many moved
+   */
+  async assign(editor: Editor, memberIds: string | readonly string[], groupId: string, seen?: string): Promise<number> {
     const moved = await this.#store.core.transaction(async tx => {
+      for (const memberId of seen === undefined ? [] : [memberIds].flat()) {
+        if ((await this.groupOf(memberId, tx)) !== seen) throw changedMeanwhile();
+      }
       const to = await this.#administered(tx, editor, groupId, 'in or below');
       const gone: string[] = [];
       for (const memberId of new Set([memberIds].flat())) {
@@ -325,14 +333,22 @@ export class Groups {
     return true;
   }
 
-  /** Hands parts of the tree to an admin; for master admins only. */
-  async setParts(editor: Editor, memberId: string, groupIds: readonly string[]): Promise<void> {
+  /** Hands parts of the tree to an admin; for master admins only. @param seen those he had when the editor looked */
+  async setParts(
+    editor: Editor,
+    memberId: string,
+    groupIds: readonly string[],
+    seen?: readonly string[],
+  ): Promise<void> {
+    const wanted = [...new Set(groupIds)].toSorted();
     await this.#store.core.transaction(async tx => {
       if (!editor.roles.includes('master-admin')) throw notYours();
-      const names: string[] = [];
-      for (const id of new Set(groupIds)) names.push(pathName(await getPath(tx, id)));
-      await replaceParts(tx, memberId, [...new Set(groupIds)]);
-      await this.#log(tx, editor, 'group.parts-set', memberId, { parts: names.join('; ').slice(0, 4000) });
+      const before = await listParts(tx, memberId);
+      if (seen !== undefined && seen.toSorted().join() !== before.join()) throw changedMeanwhile();
+      if (wanted.join() === before.join()) return;
+      const [from, to] = [await partNames(tx, before), await partNames(tx, wanted)];
+      await replaceParts(tx, memberId, wanted);
+      await this.#log(tx, editor, 'group.parts-set', memberId, { from, to });
     });
   }
 
@@ -391,6 +407,12 @@ export class Groups {
     const memberIds = await listMembers(this.#store.core.read, groupIds);
     for (const listener of this.#listeners) listener({ groupIds, memberIds });
   }
+}
+
+async function partNames(from: Reader, ids: readonly string[]): Promise<string> {
+  const names: string[] = [];
+  for (const id of ids) names.push(pathName(await getPath(from, id)));
+  return names.toSorted().join('; ').slice(0, MAX_LOGGED_NAMES);
 }
 
 async function getGroup(from: Reader, id: string): Promise<Group> {

@@ -72,5 +72,16 @@ test('D-01 D-08 a first-time admin makes a group, denies it the file manager and
   await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Groups' }).click();
   await page.locator('.branch[data-name="Night shift"]').waitFor();
   await look(t, admin, 'groups');
+
+  await page.getByRole('link', { name: 'Members' }).click();
+  await page.getByRole('checkbox', { name: /^Demo technician/ }).check();
+  await page.getByLabel('or into').selectOption('Helpdesk › Night shift');
+  await look(t, admin, 'members');
+  await page.getByRole('button', { name: 'Move' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Yes' }).click();
+  await page.getByText('Moved: 1.').waitFor();
+  await page.getByRole('link', { name: 'Demo technician' }).click();
+  await page.getByRole('heading', { name: 'Technician group' }).waitFor();
+  await look(t, admin, 'member-in-group');
   t.deepEqual([admin.complaints, technician.complaints], [[], []]);
 });

@@ -7,22 +7,15 @@ import type { Clock } from '../../clock.ts';
 import type { Identity } from '../../identity/identity.ts';
 import { isLocked } from '../../identity/lock-out.ts';
 import { type Member, mayManage, ROLES, type Role } from '../../identity/member.ts';
+import type { Groups } from '../../permissions/groups.ts';
 import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
 import { type Form, formWith, tryForm } from '../web/forms.ts';
 import { type Guards, sessionOf } from '../web/guards.ts';
 import type { Pages } from '../web/pages.ts';
 import { ById, parse, several, text } from '../web/parse.ts';
+import { editorOf } from './groups.ts';
+import { addMemberPlace, type PlaceForms, presentPlace } from './member-place.ts';
 
-const STATES = ['all', 'enabled', 'disabled', 'locked'] as const;
-const Filter = z.object({
-  q: z.string().max(128).default(''),
-  role: z
-    .enum([...ROLES, 'all'])
-    .catch('all')
-    .default('all'),
-  state: z.enum(STATES).catch('all').default('all'),
-});
-type Filter = z.infer<typeof Filter>;
 const NewMember = z.strictObject({ loginId: text, name: text, roles: several });
 const Change = z.strictObject({ name: text, roles: several });
 const FIELD_OF = {
@@ -45,25 +38,15 @@ export interface MemberParts {
   readonly guards: Guards;
   readonly pages: Pages;
   readonly clock: Clock;
+  readonly groups: Groups;
 }
 
 export function memberRoutes(parts: MemberParts): PortalRouter {
   const router: PortalRouter = new Router<PortalState>({ sensitive: true, strict: true });
-  addList(router, parts);
   addCreation(router, parts);
   addMember(router, parts);
   addActs(router, parts);
   return router;
-}
-
-function addList(router: PortalRouter, { identity, guards, pages, clock }: MemberParts): void {
-  router.get('/admin/members', guards.requireRole('master-admin', 'admin'), async ctx => {
-    const filter = parse(Filter, ctx.query);
-    const all = await identity.members.list();
-    const members = all.filter(member => matches(member, filter, clock.now())).map(one => present(one, clock.now()));
-    const view = { members, filter, roles: ROLES, states: STATES, total: all.length, shown: members.length };
-    pages.show(ctx, 'members', { title: 'Members', ...view });
-  });
 }
 
 function addCreation(router: PortalRouter, { identity, guards, pages }: MemberParts): void {
@@ -84,20 +67,24 @@ function addCreation(router: PortalRouter, { identity, guards, pages }: MemberPa
   });
 }
 
-function addMember(router: PortalRouter, { identity, guards, pages, clock }: MemberParts): void {
-  const show = async (ctx: PortalContext, member: Member, form: Form) => {
+function addMember(router: PortalRouter, parts: MemberParts): void {
+  const { identity, guards, pages, clock, groups } = parts;
+  const show = async (ctx: PortalContext, member: Member, form: Form, placeForms: Partial<PlaceForms> = {}) => {
     const actor = sessionOf(ctx).member;
     const logins = await identity.logins.list(member.id);
     const may = mayManage(actor.roles, member.roles);
     const isMaster = actor.roles.includes('master-admin');
     const all = await identity.allowLists.get({ kind: 'member', id: member.id });
     const list = { ranges: all.slice(0, SHOWN_RANGES), rangesMore: Math.max(0, all.length - SHOWN_RANGES) };
-    const view = { account: present(member, clock.now()), logins, may, isMaster, roles: rolesFor(actor, form) };
-    pages.show(ctx, 'member', { title: member.name, form, ...list, ...view });
+    const view = { account: presentMember(member, clock.now()), logins, may, isMaster, roles: rolesFor(actor, form) };
+    const place = await presentPlace(groups, editorOf(ctx), member, placeForms);
+    pages.show(ctx, 'member', { title: member.name, form, ...list, ...view, place });
   };
+  const stored = ({ name, roles }: Member) => formWith({ name, roles });
+  addMemberPlace(router, parts, (ctx, member, forms) => show(ctx, member, stored(member), forms));
   router.get('/admin/members/:id', guards.requireRole('master-admin', 'admin'), async ctx => {
     const member = await identity.members.get(parse(ById, ctx.params).id);
-    await show(ctx, member, formWith({ name: member.name, roles: member.roles }));
+    await show(ctx, member, stored(member));
   });
   router.post('/admin/members/:id', guards.requireRole('master-admin', 'admin'), async ctx => {
     const { id } = parse(ById, ctx.params);
@@ -146,17 +133,8 @@ function showPassword(ctx: PortalContext, pages: Pages, account: Member, passwor
   pages.show(ctx, 'temporary-password', { title: 'Temporary password', account, password });
 }
 
-function present(member: Member, now: number) {
+export function presentMember(member: Member, now: number) {
   return { ...member, isEnabled: member.state === 'enabled', isLocked: isLocked(member, now) };
-}
-
-function matches(member: Member, { q, role, state }: Filter, now: number): boolean {
-  const words = q.trim().toLowerCase();
-  const text = `${member.loginId}\n${member.name.toLowerCase()}`;
-  if (words !== '' && !text.includes(words)) return false;
-  if (role !== 'all' && !member.roles.includes(role)) return false;
-  if (state === 'locked') return isLocked(member, now);
-  return state === 'all' || member.state === state;
 }
 
 /** The check boxes of a form: the roles that this actor may give, ticked as the form says. */

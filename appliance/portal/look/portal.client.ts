@@ -92,7 +92,14 @@ document.addEventListener('submit', async event => {
   const form = event.target;
   if (!(form instanceof HTMLFormElement) || form.dataset.confirm === undefined) return;
   event.preventDefault();
-  if (await ask(form.dataset.confirm)) form.submit();
+  if (!(await ask(form.dataset.confirm))) return;
+  const { submitter } = event;
+  if (submitter instanceof HTMLButtonElement && submitter.name !== '') {
+    const pressed = document.createElement('input'); // `submit` by a script leaves out which button it was
+    Object.assign(pressed, { type: 'hidden', name: submitter.name, value: submitter.value });
+    form.append(pressed);
+  }
+  form.submit();
 });
 
 document.querySelector<HTMLElement>('[data-focus]')?.focus();

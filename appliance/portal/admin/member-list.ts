@@ -1,0 +1,148 @@
+// The list of members: search, page by page, and acts on several at once. Each act is decided for each member on his own, in
+// the act's own transaction; who can't be changed is named with the reason, and the others are changed all the same.
+import Router from '@koa/router';
+import { z } from 'zod';
+import type { Clock } from '../../clock.ts';
+import { ApplianceError } from '../../errors.ts';
+import type { Identity } from '../../identity/identity.ts';
+import { type Member, mayManage, ROLES } from '../../identity/member.ts';
+import { pathName } from '../../permissions/decision.ts';
+import { ROOT_GROUP_ID } from '../../permissions/group-store.ts';
+import type { Groups } from '../../permissions/groups.ts';
+import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
+import { type Guards, sessionOf } from '../web/guards.ts';
+import type { Pages } from '../web/pages.ts';
+import { parse } from '../web/parse.ts';
+import { pathsOf, placesFor } from './group-tree.ts';
+import { editorOf } from './groups.ts';
+import { presentMember } from './members.ts';
+
+const PAGE = 50;
+const STATES = ['all', 'enabled', 'disabled', 'locked'] as const;
+const ACTS = ['disable', 'enable', 'move'] as const;
+type Act = (typeof ACTS)[number];
+const id = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
+const filter = {
+  q: z.string().max(128).default(''),
+  role: z
+    .enum([...ROLES, 'all'])
+    .catch('all')
+    .default('all'),
+  state: z.enum(STATES).catch('all').default('all'),
+  group: id.or(z.literal('')).catch('').default(''),
+  page: z.coerce.number().int().min(1).max(100_000).catch(1).default(1),
+};
+const Filter = z.object(filter);
+type Filter = z.infer<typeof Filter>;
+const Bulk = z.strictObject({
+  ...filter,
+  act: z.enum(ACTS),
+  to: id.or(z.literal('')).default(''),
+  members: z.union([id.transform(one => [one]), z.array(id).max(PAGE)]).default([]),
+});
+type Bulk = z.infer<typeof Bulk>;
+const doneWords: Readonly<Record<Act, string>> = { disable: 'Disabled', enable: 'Enabled', move: 'Moved' };
+
+export interface MemberListParts {
+  readonly identity: Identity;
+  readonly groups: Groups;
+  readonly guards: Guards;
+  readonly pages: Pages;
+  readonly clock: Clock;
+}
+
+/** What became of an act on several. */
+interface Outcome {
+  readonly act: Act;
+  readonly count: number;
+  readonly left: readonly { readonly name: string; readonly why: string }[];
+}
+
+export function memberListRoutes(parts: MemberListParts): PortalRouter {
+  const router: PortalRouter = new Router<PortalState>({ sensitive: true, strict: true });
+  const requireAdmin = parts.guards.requireRole('master-admin', 'admin');
+  router.get('/admin/members', requireAdmin, async ctx => {
+    const [, act, count] = /^([a-z]+)-(\d{1,3})$/.exec(String(ctx.query.done)) ?? [];
+    const done = ACTS.find(one => one === act);
+    const outcome = done === undefined ? null : { act: done, count: Number(count), left: [] };
+    await show(ctx, parts, parse(Filter, ctx.query), outcome);
+  });
+  router.post('/admin/members/bulk', requireAdmin, async ctx => {
+    const bulk = parse(Bulk, ctx.request.body);
+    const outcome = await actOn(ctx, parts, bulk);
+    if (outcome.left.length === 0 && outcome.count > 0) {
+      ctx.status = 303;
+      return ctx.redirect(addressOf(bulk, { done: `${outcome.act}-${outcome.count}` }));
+    }
+    ctx.status = 409;
+    await show(ctx, parts, bulk, outcome);
+  });
+  return router;
+}
+
+async function actOn(ctx: PortalContext, parts: MemberListParts, { act, members: ids, to }: Bulk): Promise<Outcome> {
+  const { identity, groups } = parts;
+  const { actor } = sessionOf(ctx);
+  const left: Outcome['left'][number][] = [];
+  let count = 0;
+  for (const memberId of ids) {
+    const member = await identity.members.find(memberId);
+    if (member === undefined) continue;
+    try {
+      if (act === 'disable') await identity.members.disable(actor, memberId);
+      if (act === 'enable') await identity.members.enable(actor, memberId);
+      if (act === 'move') await groups.assign(editorOf(ctx), requireTechnician(member).id, to);
+      count += 1;
+    } catch (error) {
+      if (!(error instanceof ApplianceError) || error.kind === 'defect') throw error;
+      left.push({ name: member.name, why: error.message });
+    }
+  }
+  return { act, count, left };
+}
+
+function requireTechnician(member: Member): Member {
+  if (member.roles.includes('technician')) return member;
+  throw new ApplianceError('conflict', 'member.no-technician', 'only technicians are in groups');
+}
+
+async function show(ctx: PortalContext, parts: MemberListParts, filter: Filter, outcome: Outcome | null) {
+  const { identity, groups, pages, clock } = parts;
+  const { roles } = sessionOf(ctx).member;
+  const [all, reach] = await Promise.all([groups.list(), groups.reachOf(editorOf(ctx))]);
+  const paths = pathsOf(all);
+  const { q: words, role, state, group, page } = filter;
+  const query = { words, role, state, ...(await onlyIn(groups, group)), offset: (page - 1) * PAGE, limit: PAGE };
+  const [{ members, found }, total] = await Promise.all([identity.members.search(query), identity.members.count()]);
+  const memberships = await groups.memberships(members.map(member => member.id));
+  const groupOf = (memberId: string) => memberships.get(memberId) ?? ROOT_GROUP_ID;
+  const rows = members.map(member => ({
+    ...presentMember(member, clock.now()),
+    group: member.roles.includes('technician') ? pathName(paths.get(groupOf(member.id)) ?? []) : '',
+    isOpen: mayManage(roles, member.roles),
+  }));
+  const last = Math.max(1, Math.ceil(found / PAGE));
+  const view = {
+    members: rows,
+    filter,
+    ...{ roles: ROLES, states: STATES, total, found, last },
+    inGroup: group === '' ? '' : pathName(paths.get(group) ?? []),
+    places: placesFor(all, reach),
+    newer: page > 1 ? addressOf(filter, { page: String(Math.min(page - 1, last)) }) : '',
+    older: page < last ? addressOf(filter, { page: String(page + 1) }) : '',
+    outcome: outcome && { ...outcome, text: `${doneWords[outcome.act]}: ${outcome.count}.` },
+    isMaster: roles.includes('master-admin'),
+  };
+  pages.show(ctx, 'members', { title: 'Members', ...view });
+}
+
+/** @param group empty for any */
+async function onlyIn(groups: Groups, group: string) {
+  if (group === '') return {};
+  const memberships = await groups.memberships();
+  return { isMeant: (memberId: string) => (memberships.get(memberId) ?? ROOT_GROUP_ID) === group };
+}
+
+function addressOf({ q, role, state, group, page }: Filter, over: Readonly<Record<string, string>>): string {
+  return `/admin/members?${new URLSearchParams({ q, role, state, group, page: String(page), ...over })}`;
+}

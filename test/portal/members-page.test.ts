@@ -1,0 +1,116 @@
+// The pages of members: found by name page by page, changed several at once, put into groups and given parts of the tree.
+import test, { type ExecutionContext } from 'ava';
+import type { Role } from '../../appliance/identity/member.ts';
+import { ROOT_GROUP_ID } from '../../appliance/permissions/group-store.ts';
+import { PASSWORD } from '../identity/open-identity.ts';
+import { askSocket } from './ask-socket.ts';
+import { openTestDesk } from './open-support.ts';
+
+async function open(t: ExecutionContext) {
+  const at = await openTestDesk();
+  t.teardown(() => at.close());
+  const { groups } = at.parts.support;
+  const editor = { actor: at.asRoot, roles: ['master-admin'] as const };
+  const as = async (loginId: string, role: Role) => {
+    const { id } = await at.member(loginId, [role]);
+    const { token } = await at.signIn(loginId, PASSWORD);
+    const ask = (method: string, path: string, body?: unknown) =>
+      askSocket(at.socketPath, method, path, token, { accept: 'text/html' }, body);
+    return {
+      id,
+      get: (path: string) => ask('GET', path),
+      post: (path: string, body: unknown) => ask('POST', path, body),
+    };
+  };
+  return { ...at, groups, editor, as };
+}
+
+test('D-08 members are found by part of name or login id in any case, and shown page by page', async t => {
+  const at = await open(t);
+  const ann = await at.as('ann@example.com', 'master-admin');
+  for (let n = 0; n < 60; n++) {
+    await at.identity.members.create(at.asRoot, {
+      loginId: `tech-${String(n).padStart(2, '0')}@example.com`,
+      name: n === 7 ? 'Åsa Öberg' : `Person ${n}`,
+      roles: ['technician'],
+      password: PASSWORD,
+    });
+  }
+  const names = async (path: string) => {
+    const { body } = await ann.get(path);
+    return [...body.matchAll(/<a href="\/admin\/members\/[A-Za-z0-9_-]{22}">([^<]+)<\/a>/g)].map(([, name]) => name);
+  };
+  t.deepEqual(await names('/admin/members?q=%C3%A5SA'), ['Åsa Öberg']);
+  t.deepEqual(await names('/admin/members?q=TECH-33'), ['Person 33']);
+  t.deepEqual(await names('/admin/members?q=%25'), [], 'nothing is a wildcard');
+  const first = await names('/admin/members?role=technician');
+  const second = await names('/admin/members?role=technician&page=2');
+  t.deepEqual([first.length, second.length, new Set([...first, ...second]).size], [50, 10, 60]);
+  t.true((await ann.get('/admin/members?role=technician&page=2')).body.includes('60 of 62, page 2 of 2'));
+  t.true((await ann.get('/admin/members?page=99')).body.includes('Nobody fits'));
+});
+
+test('D-08 several are changed at once; who can’t be is named with the reason, and the others are changed all the same', async t => {
+  const at = await open(t);
+  const ada = await at.as('ada@example.com', 'admin');
+  const [tina, theo] = [await at.technician(), await at.technician()];
+  const chief = await at.member('chief@example.com', ['master-admin']);
+  const nobody = await ada.post('/admin/members/bulk', { act: 'disable' });
+  t.is(nobody.status, 409);
+  t.true(nobody.body.includes('Nobody is ticked'));
+  const mixed = await ada.post('/admin/members/bulk', { act: 'disable', members: [tina.id, chief.id, theo.id] });
+  t.is(mixed.status, 409);
+  t.regex(mixed.body, /Disabled: 2\.<\/strong>.*chief@example\.com name: that takes a role you do not have/);
+  const states = async () =>
+    Promise.all([tina.id, chief.id, theo.id].map(async id => (await at.identity.members.get(id)).state));
+  t.deepEqual(await states(), ['disabled', 'enabled', 'disabled']);
+  t.is((await ada.post('/admin/members/bulk', { act: 'enable', members: [tina.id, theo.id] })).status, 303);
+  t.deepEqual(await states(), ['enabled', 'enabled', 'enabled']);
+
+  const desk = await at.groups.create(at.editor, { name: 'Helpdesk', parentId: ROOT_GROUP_ID });
+  const move = { act: 'move', to: desk.id, members: [tina.id, theo.id] };
+  const notHers = await ada.post('/admin/members/bulk', move);
+  t.is(notHers.status, 409);
+  t.true(notHers.body.includes('not in your part of the tree'));
+  const ann = await at.as('ann@example.com', 'master-admin');
+  t.is(
+    (await ann.post('/admin/members/bulk', { ...move, members: [ada.id] })).status,
+    409,
+    'only technicians are in groups',
+  );
+  t.is((await ann.post('/admin/members/bulk', move)).status, 303);
+  t.deepEqual((await at.groups.membersOf(desk.id)).toSorted(), [tina.id, theo.id].toSorted());
+});
+
+test('D-08 on a member’s page he is moved and given parts, unless another was faster', async t => {
+  const at = await open(t);
+  const ann = await at.as('ann@example.com', 'master-admin');
+  const ada = await at.as('ada@example.com', 'admin');
+  const tina = await at.technician();
+  const [desk, hotline] = [
+    await at.groups.create(at.editor, { name: 'Helpdesk', parentId: ROOT_GROUP_ID }),
+    await at.groups.create(at.editor, { name: 'Hotline', parentId: ROOT_GROUP_ID }),
+  ];
+  const group = `/admin/members/${tina.id}/group`;
+  t.is((await ann.post(group, { groupId: desk.id, seen: ROOT_GROUP_ID })).status, 303);
+  const late = await ann.post(group, { groupId: hotline.id, seen: ROOT_GROUP_ID });
+  t.is(late.status, 409);
+  t.true(late.body.includes('group.changed-meanwhile'));
+  t.true(late.body.includes(`name="seen" value="${desk.id}"`), 'and the page shows where he is');
+  t.is(await at.groups.groupOf(tina.id), desk.id);
+
+  const parts = `/admin/members/${ada.id}/parts`;
+  t.is((await ann.post(parts, { more: desk.id })).status, 303);
+  t.is((await ann.post(parts, { more: hotline.id })).status, 409, 'drawn before there was one');
+  t.is((await ann.post(parts, { parts: desk.id, more: hotline.id, seen: desk.id })).status, 303);
+  t.deepEqual((await at.groups.partsOf(ada.id)).toSorted(), [desk.id, hotline.id].toSorted());
+  t.is(
+    (await ada.post(parts, { more: ROOT_GROUP_ID, seen: [desk.id, hotline.id] })).status,
+    403,
+    'nobody gives himself more',
+  );
+  t.is((await ann.post(parts, { parts: hotline.id, seen: [desk.id, hotline.id] })).status, 303);
+  const told = (await at.entries()).filter(({ event }) => event === 'group.parts-set').map(({ detail }) => detail);
+  t.deepEqual(told[0], { from: '', to: 'Helpdesk' });
+  t.deepEqual(told.at(-1), { from: 'Helpdesk; Hotline', to: 'Hotline' });
+});
