@@ -15,6 +15,7 @@ import { LockOut } from './lock-out.ts';
 import { LoginBook } from './login-book.ts';
 import { LoginLimiter } from './login-limiter.ts';
 import { Logins } from './logins.ts';
+import { MemberExchange } from './member-exchange.ts';
 import { Members } from './members.ts';
 import { PasskeyCheck } from './passkey-check.ts';
 import { Passkeys } from './passkeys.ts';
@@ -50,6 +51,7 @@ export interface IdentityOptions {
 
 export class Identity {
   readonly members: Members;
+  readonly exchange: MemberExchange;
   readonly logins: Logins;
   readonly passwords: Passwords;
   readonly twoStep: TwoStep;
@@ -93,6 +95,7 @@ export class Identity {
     const passwords = new Passwords({ ...shared, judge });
     this.passwords = passwords;
     this.members = new Members({ ...shared, passwords });
+    this.exchange = new MemberExchange({ ...base, members: this.members, groups: this.groups });
     this.twoStep = new TwoStep({ ...shared, passwords });
     this.passkeys = new Passkeys({ ...shared, passwords });
     this.logins = new Logins({ ...shared, limiter, passwords, rules: config, directory });

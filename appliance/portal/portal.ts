@@ -20,6 +20,7 @@ import { type BackupFace, backupRoutes } from './admin/backups.ts';
 import { directoryRoutes } from './admin/directory.ts';
 import { groupTechnicianRoutes } from './admin/group-technicians.ts';
 import { groupRoutes } from './admin/groups.ts';
+import { memberExchangeRoutes } from './admin/member-exchange.ts';
 import { memberListRoutes } from './admin/member-list.ts';
 import { memberRoutes } from './admin/members.ts';
 import { policyRoutes } from './admin/password-policy.ts';
@@ -117,6 +118,7 @@ export class Portal {
       confirmRoutes(shared),
       passkeyRoutes(shared),
       shareRoutes(shared),
+      memberExchangeRoutes(shared),
       memberListRoutes({ ...shared, groups: support.groups }),
       memberRoutes({ ...shared, groups: support.groups }),
       groupRoutes({ ...shared, groups: support.groups }),

@@ -1,10 +1,10 @@
 // A master admin who sees the tree of groups for the first time: makes a group, denies it the file manager, puts a technician
 // into it; the technician's console, which is in a session, follows.
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import type { Page } from 'playwright-core';
 import { BrowserCustomer, Technician } from '../console/people.ts';
 import { startAppliance } from '../support/appliance.ts';
-import { openBrowser } from '../support/chromium.ts';
+import { openBrowser, type TestBrowser } from '../support/chromium.ts';
 import { look, signIn } from './portal-steps.ts';
 
 const NAME = 'Ada Lovelace';
@@ -31,6 +31,48 @@ async function dragInto(page: Page, name: string, into: string): Promise<void> {
   await page.getByRole('dialog').getByRole('button', { name: 'Yes' }).click();
   await page.getByText('Moved. What it inherits').waitFor();
   await page.getByRole('navigation', { name: 'Breadcrumb' }).getByRole('link', { name: into }).waitFor();
+}
+
+/** Ticked in the list of members, and moved into the group below. */
+async function moveInList(t: ExecutionContext, admin: TestBrowser): Promise<void> {
+  const { page } = admin;
+  await page.getByRole('link', { name: 'Members' }).click();
+  await page.getByRole('checkbox', { name: /^Demo technician/ }).check();
+  await page.getByLabel('or into').selectOption('Helpdesk › Night shift');
+  await look(t, admin, 'members');
+  await page.getByRole('button', { name: 'Move' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Yes' }).click();
+  await page.getByText('Moved: 1.').waitFor();
+  await page.getByRole('link', { name: 'Demo technician' }).click();
+  await page.getByRole('heading', { name: 'Technician group' }).waitFor();
+  await look(t, admin, 'member-in-group');
+}
+
+/** A file with a mistake is refused by its line; the mended one is looked at, then applied. */
+async function importMembers(t: ExecutionContext, admin: TestBrowser): Promise<void> {
+  const { page } = admin;
+  const read = async (...lines: readonly string[]) => {
+    const buffer = Buffer.from(['loginId,name,roles,group', ...lines].join('\n'));
+    await page.getByLabel('CSV file').setInputFiles({ name: 'members.csv', mimeType: 'text/csv', buffer });
+    await page.getByRole('button', { name: 'Look at what would change' }).click();
+  };
+  await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Members' }).click();
+  await page.getByRole('link', { name: 'Import and export' }).click();
+  await read('zoe@example.com,Zoë,technician,Nowhere');
+  await page
+    .getByRole('row', { name: /^2 zoe@example.com/ })
+    .filter({ hasText: 'there is no such group' })
+    .waitFor();
+  await read('zoe@example.com,Zoë,technician,Helpdesk');
+  await page
+    .getByRole('row', { name: /^2 zoe@example.com/ })
+    .filter({ hasText: 'Everyone → Helpdesk' })
+    .waitFor();
+  await look(t, admin, 'member-import');
+  await page.getByRole('button', { name: 'Apply' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Yes' }).click();
+  await page.getByText('Applied: 1 new').waitFor();
+  await page.getByRole('row', { name: /^zoe@example.com/ }).waitFor();
 }
 
 test('D-01 D-08 a first-time admin makes a group, denies it the file manager and puts a technician in; his live console follows', async t => {
@@ -73,15 +115,7 @@ test('D-01 D-08 a first-time admin makes a group, denies it the file manager and
   await page.locator('.branch[data-name="Night shift"]').waitFor();
   await look(t, admin, 'groups');
 
-  await page.getByRole('link', { name: 'Members' }).click();
-  await page.getByRole('checkbox', { name: /^Demo technician/ }).check();
-  await page.getByLabel('or into').selectOption('Helpdesk › Night shift');
-  await look(t, admin, 'members');
-  await page.getByRole('button', { name: 'Move' }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Yes' }).click();
-  await page.getByText('Moved: 1.').waitFor();
-  await page.getByRole('link', { name: 'Demo technician' }).click();
-  await page.getByRole('heading', { name: 'Technician group' }).waitFor();
-  await look(t, admin, 'member-in-group');
+  await moveInList(t, admin);
+  await importMembers(t, admin);
   t.deepEqual([admin.complaints, technician.complaints], [[], []]);
 });

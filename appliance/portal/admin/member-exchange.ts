@@ -1,0 +1,91 @@
+// Members as a file, for master admins: an export, and an import that is looked at before it is applied (D-08).
+import Router from '@koa/router';
+import { z } from 'zod';
+import type { Identity } from '../../identity/identity.ts';
+import type { ImportOutcome, ImportPlan } from '../../identity/member-exchange.ts';
+import { type ImportKind, MAX_IMPORT_NEW, memberColumns } from '../../identity/member-import.ts';
+import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
+import { emptyForm, type Form, tryForm } from '../web/forms.ts';
+import { type Guards, sessionOf } from '../web/guards.ts';
+import { readMultipart } from '../web/multipart.ts';
+import type { Pages } from '../web/pages.ts';
+import { parse } from '../web/parse.ts';
+
+const MAX_BYTES = 2 * 1024 * 1024;
+/** A page with more would help nobody; the counts are of all, and faults come first. */
+const MAX_ROWS = 500;
+const Import = z.object({ file: z.string() });
+const Apply = z.strictObject({ csv: z.string(), digest: z.string().regex(/^[A-Za-z0-9_-]{43}$/) });
+const FIELD_OF = { 'csv.malformed': 'file', 'members.import-columns': 'file', 'members.import-too-long': 'file' };
+const kinds: Record<Exclude<ImportKind, 'same'>, readonly [badge: string, label: string]> = {
+  fault: ['bad', 'is wrong'],
+  create: ['good', 'new'],
+  change: ['', 'changes'],
+  disable: ['warn', 'is disabled'],
+};
+
+export interface MemberExchangeParts {
+  readonly identity: Identity;
+  readonly guards: Guards;
+  readonly pages: Pages;
+}
+
+interface Shown {
+  readonly form?: Form;
+  readonly csv?: string;
+  readonly plan?: ImportPlan;
+  readonly outcome?: ImportOutcome;
+}
+
+export function memberExchangeRoutes({ identity, guards, pages }: MemberExchangeParts): PortalRouter {
+  const router: PortalRouter = new Router<PortalState>({ sensitive: true, strict: true });
+  const requireMaster = guards.requireRole('master-admin');
+  const show = (ctx: PortalContext, { form = emptyForm, csv = '', plan, outcome }: Shown) => {
+    pages.show(ctx, 'member-exchange', {
+      title: 'Import and export',
+      ...{ form, csv, columns: memberColumns, most: MAX_IMPORT_NEW },
+      plan: plan === undefined ? null : presentPlan(plan),
+      outcome: outcome === undefined ? null : { ...outcome, text: countsOf(outcome.counts) },
+    });
+  };
+  router.get('/admin/members/exchange', requireMaster, ctx => show(ctx, {}));
+  router.post('/admin/members/export', requireMaster, async ctx => {
+    const csv = await identity.exchange.export(sessionOf(ctx).actor);
+    ctx.set('Content-Disposition', `attachment; filename="members-${new Date().toISOString().slice(0, 10)}.csv"`);
+    ctx.body = `\uFEFF${csv}`; // by that mark spreadsheets know UTF-8
+    ctx.set('Content-Type', 'text/csv; charset=utf-8');
+  });
+  const act = (path: string, run: (ctx: PortalContext, fields: Record<string, string>) => Promise<Shown>) => {
+    router.post(path, requireMaster, async ctx => {
+      const fields = Object.fromEntries(await readMultipart(ctx, MAX_BYTES));
+      const fault = await tryForm({}, FIELD_OF, async () => show(ctx, await run(ctx, fields)));
+      if (fault === undefined) return;
+      ctx.status = fault.status;
+      show(ctx, { form: fault.form });
+    });
+  };
+  act('/admin/members/import', async (ctx, fields) => {
+    const { file: csv } = parse(Import, fields);
+    return { csv, plan: await identity.exchange.plan(sessionOf(ctx).actor, csv) };
+  });
+  act('/admin/members/import/apply', async (ctx, fields) => {
+    const { csv, digest } = parse(Apply, fields);
+    return { outcome: await identity.exchange.apply(sessionOf(ctx).actor, csv, digest) };
+  });
+  return router;
+}
+
+function presentPlan({ lines, counts, digest }: ImportPlan) {
+  const ordered = Object.keys(kinds).flatMap(kind => lines.filter(line => line.kind === kind));
+  const rows = ordered.slice(0, MAX_ROWS).map(({ line, kind, loginId, name, changes }) => {
+    const [badge, label] = kind === 'same' ? ['', ''] : kinds[kind];
+    return { line, loginId, name, changes, badge, label };
+  });
+  const isWork = ordered.length > counts.fault;
+  return { rows, more: ordered.length - rows.length, digest, counts, text: countsOf(counts), isWork };
+}
+
+function countsOf({ create, change, disable, same, fault }: ImportPlan['counts']): string {
+  const counted = `${create} new, ${change} changed, ${disable} disabled, ${same} as they are`;
+  return fault === 0 ? counted : `${counted}, ${fault} wrong`;
+}
