@@ -142,7 +142,7 @@ test('G-06 where a group keeps no chat text it is in no file of the store, and i
   const months = await Promise.all(at.store.months().map(month => at.store.month(month)));
   let looked = 0;
   for (const { read } of [at.store.core, ...months]) {
-    for (const { name } of await read.all(`SELECT name FROM sqlite_schema WHERE type = 'table'`)) {
+    for (const { name } of await read.all(`SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0`)) {
       for (const row of await read.all(`SELECT * FROM "${String(name)}"`)) {
         looked++;
         for (const value of Object.values(row))
