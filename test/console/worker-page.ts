@@ -9,6 +9,7 @@ import { build } from 'esbuild';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { systemClock } from '../../appliance/clock.ts';
 import type { FromLinkWorker, ToLinkWorker } from '../../appliance/console/link-messages.ts';
+import { ApplianceError } from '../../appliance/errors.ts';
 import { fromBase64Url, toBase64Url } from '../../appliance/guid.ts';
 import { Link } from '../../appliance/link/link.ts';
 import { type OpenSocket, WebSocketPath } from '../../appliance/link/web-socket-path.ts';
@@ -111,8 +112,13 @@ export class WorkerPage implements AsyncDisposable {
   async #attach(socket: WebSocket, url: string): Promise<void> {
     this.sockets.push(socket);
     const path = new WebSocketPath('relay', socket as unknown as OpenSocket, systemClock);
-    if (url.endsWith('/attach')) await this.applet.attachPath(path);
-    else this.#applet = await Link.acceptApplet(this.session.options('applet'), path);
+    try {
+      if (url.endsWith('/attach')) await this.applet.attachPath(path);
+      else this.#applet = await Link.acceptApplet(this.session.options('applet'), path);
+    } catch (error) {
+      if (!(error instanceof ApplianceError)) throw error;
+      path.close(); // the link has ended, as it does when a test is over, while a path to it was being made
+    }
     for (const wake of this.#waiting.splice(0)) wake();
   }
 
