@@ -3,8 +3,9 @@
 
 import { withoutNulls } from '../protocol/audit-entry.ts';
 import { canonicalJson } from '../protocol/canonical-json.ts';
+import { presentCsv } from '../protocol/csv.ts';
+import { escapeXml } from '../protocol/xml-text.ts';
 import type { AuditDetail, AuditEntry } from './entry.ts';
-import { escapeXml } from './posting/write.ts';
 
 export const FOUND_FORMATS = ['csv', 'json', 'jsonl', 'xml'] as const;
 export type FoundFormat = (typeof FOUND_FORMATS)[number];
@@ -86,14 +87,8 @@ function columnsOf({
   };
 }
 
-/** RFC 4180. What a spreadsheet would run gets an apostrophe before it, which makes it a text. */
 function csvLine(cells: readonly (string | number | null)[]): string {
-  return `${cells.map(cell => csvCell(cell === null ? '' : String(cell))).join(',')}\r\n`;
-}
-
-function csvCell(text: string): string {
-  const inert = /^[=+\-@\t\r\n]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(inert) ? `"${inert.replaceAll('"', '""')}"` : inert;
+  return presentCsv([cells.map(cell => String(cell ?? ''))]);
 }
 
 function element(name: string, value: string | number | null): string {

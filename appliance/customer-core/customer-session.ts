@@ -134,14 +134,21 @@ export class CustomerSession {
     };
     view.update({ ...nothing, question: null, phase: 'ended' });
     try {
-      if (!this.#isOverThere) await session?.settled();
-      session?.close(reason);
+      await this.#close(session, reason);
       if (session !== null) await this.#record(session, reason);
     } finally {
-      session?.close(reason);
       this.#legs.close();
       this.#entry.erase();
       over(reason);
+    }
+  }
+
+  /** The link outlives the rights for the last receipts, where the appliance still hears what was proved; never longer. */
+  async #close(session: ClaimedSession | null, reason: string): Promise<void> {
+    try {
+      if (!this.#isOverThere) await session?.settled();
+    } finally {
+      session?.close(reason);
     }
   }
 

@@ -5,9 +5,9 @@ import type { Actor } from '../audit/entry.ts';
 import { ApplianceError } from '../errors.ts';
 import { ROOT_GROUP_ID } from '../permissions/group-store.ts';
 import type { Groups } from '../permissions/groups.ts';
+import { parseCsv, presentCsv } from '../protocol/csv.ts';
 import type { Store } from '../store/store.ts';
 import { requireMasterAdmin } from './authority.ts';
-import { parseCsv, presentCsv } from './csv.ts';
 import { type ImportKind, type ImportLine, memberColumns, planImport } from './member-import.ts';
 import type { Members } from './members.ts';
 

@@ -1,6 +1,6 @@
 // What a file of members would change (D-08): read line by line, compared with what is there. Nothing is changed here.
 import { ApplianceError } from '../errors.ts';
-import type { CsvRow } from './csv.ts';
+import type { CsvRow } from '../protocol/csv.ts';
 import { type Member, parseLoginId, parseName, parseRoles, type Role } from './member.ts';
 
 export const MAX_IMPORT_LINES = 10_000;

@@ -189,12 +189,12 @@ export class SamlIdps {
       if (taken !== undefined) {
         throw new ApplianceError('conflict', 'saml.domain-twice', `${taken} belongs to another identity provider here`);
       }
-      const isTaken = unique(
+      const writing = unique(
         updateIdp(tx, after),
         'saml.idp-twice',
         'an identity provider with that entity id is there already',
       );
-      if (!(await isTaken)) {
+      if (!(await writing)) {
         throw new ApplianceError('conflict', 'saml.changed-meanwhile', 'another admin has changed it meanwhile', {
           hint: 'Load the page again and look at what it says now.',
         });

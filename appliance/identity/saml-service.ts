@@ -8,6 +8,7 @@ import { signSamlPost } from '@node-saml/node-saml/lib/saml-post-signing.js';
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { writeOwnCertificate } from '../pki/certificates.ts';
+import { escapeXml } from '../protocol/xml-text.ts';
 import type { Store } from '../store/store.ts';
 import { type Idp, toPem } from './saml-idp.ts';
 import type { SamlRequest } from './saml-requests.ts';
@@ -127,8 +128,4 @@ export class SamlService {
       return made;
     });
   }
-}
-
-function escapeXml(text: string): string {
-  return text.replace(/[<>&"']/g, one => `&#${one.charCodeAt(0)};`);
 }

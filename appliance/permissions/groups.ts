@@ -17,6 +17,7 @@ import {
   type Setting,
   type Why,
 } from './decision.ts';
+import { pathsOf } from './group-paths.ts';
 import {
   deleteGroup,
   findGroup,
@@ -93,12 +94,7 @@ export class Groups {
 
   /** Ids by the names pages show: `Support › Berlin`. */
   async names(): Promise<Map<string, string>> {
-    const groups = new Map((await this.list()).map(group => [group.id, group]));
-    const pathTo = (group: Group): Group[] => {
-      const parent = groups.get(group.parentId ?? '');
-      return parent === undefined ? [group] : [...pathTo(parent), group];
-    };
-    return new Map([...groups.values()].map(group => [pathName(pathTo(group)), group.id]));
+    return new Map([...pathsOf(await this.list())].map(([id, path]) => [pathName(path), id]));
   }
 
   /** The group and all below it; none where there is no such group. */

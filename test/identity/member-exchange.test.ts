@@ -1,9 +1,9 @@
 // Members as a file: what a spreadsheet may do to it, what is wrong in which line, and that nothing happens unseen.
 import test from 'ava';
 import fc from 'fast-check';
-import { parseCsv, presentCsv } from '../../appliance/identity/csv.ts';
 import { MAX_IMPORT_NEW } from '../../appliance/identity/member-import.ts';
 import { ROOT_GROUP_ID } from '../../appliance/permissions/group-store.ts';
+import { parseCsv, presentCsv } from '../../appliance/protocol/csv.ts';
 import { asMember, openTestIdentity } from './open-identity.ts';
 
 async function open(t: { teardown(end: () => Promise<void>): void }) {

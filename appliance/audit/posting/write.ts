@@ -1,4 +1,5 @@
 // The details of a session in the three forms a CRM may want.
+import { escapeXml } from '../../protocol/xml-text.ts';
 import type { PostFormat } from '../post-settings.ts';
 import type { SessionDetails } from '../session-details.ts';
 
@@ -54,21 +55,6 @@ function fields(told: Told): [string, string][] {
 
 function oneLine(value: unknown): string {
   return String(value).replaceAll(/\s*[\r\n]+\s*/g, ' ');
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  '\r': '&#13;',
-};
-
-/** XML 1.0 §2.2: what it can't hold at all becomes the replacement character; §2.11: a bare CR would be read as LF. */
-export function escapeXml(text: string): string {
-  return text
-    .replaceAll(/[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, '\ufffd')
-    .replaceAll(/[&<>"\r]/g, one => ENTITIES[one] ?? one);
 }
 
 function iso(at: number): string {

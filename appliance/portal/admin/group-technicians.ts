@@ -3,20 +3,20 @@ import Router from '@koa/router';
 import { z } from 'zod';
 import { ApplianceError } from '../../errors.ts';
 import type { Identity } from '../../identity/identity.ts';
-import type { Member } from '../../identity/member.ts';
 import { pathName } from '../../permissions/decision.ts';
+import { pathsOf } from '../../permissions/group-paths.ts';
 import { ROOT_GROUP_ID } from '../../permissions/group-store.ts';
 import type { Groups } from '../../permissions/groups.ts';
 import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
 import { emptyForm, type Form, tryForm } from '../web/forms.ts';
 import type { Guards } from '../web/guards.ts';
 import type { Pages } from '../web/pages.ts';
-import { ById, parse } from '../web/parse.ts';
-import { pathsOf, placesFor } from './group-tree.ts';
+import { ById, id, parse } from '../web/parse.ts';
+import { placesFor } from './group-tree.ts';
 import { editorOf } from './groups.ts';
+import { requireTechnician } from './member-place.ts';
 
 const MAX_SHOWN = 200;
-const id = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
 const WHERE = ['here', 'elsewhere'] as const;
 const Search = z.object({
   q: z.string().max(128).default(''),
@@ -48,7 +48,7 @@ export function groupTechnicianRoutes(parts: GroupTechnicianParts): PortalRouter
           hint: 'Tick those who are to move.',
         });
       }
-      for (const one of members) await identity.members.get(one);
+      for (const one of members) requireTechnician(await identity.members.get(one));
       const moved = await groups.assign(editorOf(ctx), members, to);
       ctx.status = 303;
       ctx.redirect(`${ctx.path}?where=${where}&moved=${moved}`);
@@ -67,20 +67,15 @@ async function show(ctx: PortalContext, parts: GroupTechnicianParts, form: Form,
   const where = asked ?? wanted;
   const path = await groups.path(group);
   const [all, reach] = await Promise.all([groups.list(), groups.reachOf(editorOf(ctx))]);
-  const [members, memberships] = await Promise.all([identity.members.list(), groups.memberships()]);
+  const memberships = await groups.memberships();
   const paths = pathsOf(all);
-  const groupOf = (member: Member) => memberships.get(member.id) ?? ROOT_GROUP_ID;
-  const isHere = (member: Member) => groupOf(member) === group;
-  const words = q.trim().toLowerCase();
-  const fitting = members.filter(
-    member =>
-      (member.roles.includes('technician') || memberships.has(member.id)) &&
-      isHere(member) === (where === 'here') &&
-      `${member.loginId}\n${member.name.toLowerCase()}`.includes(words),
-  );
-  const people = fitting.slice(0, MAX_SHOWN).map(member => {
-    const from = paths.get(groupOf(member)) ?? [];
-    const { id: memberId, name, loginId, state } = member;
+  const groupOf = (memberId: string) => memberships.get(memberId) ?? ROOT_GROUP_ID;
+  const { members, found } = await identity.members.search({
+    ...{ words: q, role: 'technician', state: 'all', offset: 0, limit: MAX_SHOWN },
+    isMeant: memberId => (groupOf(memberId) === group) === (where === 'here'),
+  });
+  const people = members.map(({ id: memberId, name, loginId, state }) => {
+    const from = paths.get(groupOf(memberId)) ?? [];
     return {
       id: memberId,
       name,
@@ -98,7 +93,7 @@ async function show(ctx: PortalContext, parts: GroupTechnicianParts, form: Form,
     where,
     q,
     people,
-    total: fitting.length,
+    total: found,
     places: where === 'here' ? placesFor(all, reach, one => one.at(-1)?.id !== group) : [],
     takes: reach(path) !== 'nothing',
     form,

@@ -1,5 +1,6 @@
 // The tree of technician groups as the page draws it: each group with what it sets and what is below it.
 import { pathName } from '../../permissions/decision.ts';
+import { pathsOf } from '../../permissions/group-paths.ts';
 import type { Group } from '../../permissions/group-store.ts';
 import type { Reach } from '../../permissions/groups.ts';
 
@@ -53,22 +54,6 @@ export function growTree(groups: readonly Group[], reach: (path: readonly Group[
   };
   const root = groups.find(group => group.parentId === null);
   return root && grow(root, []);
-}
-
-/** The way to each group, root first. */
-export function pathsOf(groups: readonly Group[]): ReadonlyMap<string, readonly Group[]> {
-  const byId = new Map(groups.map(group => [group.id, group]));
-  const paths = new Map<string, readonly Group[]>();
-  const pathTo = (group: Group): readonly Group[] => {
-    const known = paths.get(group.id);
-    if (known !== undefined) return known;
-    const parent = byId.get(group.parentId ?? '');
-    const path = parent === undefined ? [group] : [...pathTo(parent), group];
-    paths.set(group.id, path);
-    return path;
-  };
-  for (const group of groups) pathTo(group);
-  return paths;
 }
 
 /** Groups whose name has all of the words, by their whole names. */

@@ -9,7 +9,7 @@ import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts
 import { emptyForm, type Form, formWith, tryForm } from '../web/forms.ts';
 import { type Guards, sessionOf } from '../web/guards.ts';
 import type { Pages } from '../web/pages.ts';
-import { ById, parse, text } from '../web/parse.ts';
+import { ById, id as groupId, parse, text } from '../web/parse.ts';
 import {
   PermissionForm,
   PolicyForm,
@@ -22,7 +22,6 @@ import {
 } from './group-form.ts';
 import { findGroups, growTree, placesFor } from './group-tree.ts';
 
-const groupId = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
 const Search = z.object({ q: z.string().max(128).default('') });
 const Parent = z.object({ parent: groupId.catch(ROOT_GROUP_ID).default(ROOT_GROUP_ID) });
 const NewGroup = z.strictObject({ name: text, parentId: groupId });

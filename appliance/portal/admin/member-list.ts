@@ -5,23 +5,24 @@ import { z } from 'zod';
 import type { Clock } from '../../clock.ts';
 import { ApplianceError } from '../../errors.ts';
 import type { Identity } from '../../identity/identity.ts';
-import { type Member, mayManage, ROLES } from '../../identity/member.ts';
+import { mayManage, ROLES } from '../../identity/member.ts';
 import { pathName } from '../../permissions/decision.ts';
+import { pathsOf } from '../../permissions/group-paths.ts';
 import { ROOT_GROUP_ID } from '../../permissions/group-store.ts';
 import type { Groups } from '../../permissions/groups.ts';
 import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
 import { type Guards, sessionOf } from '../web/guards.ts';
 import type { Pages } from '../web/pages.ts';
-import { parse } from '../web/parse.ts';
-import { pathsOf, placesFor } from './group-tree.ts';
+import { id, parse } from '../web/parse.ts';
+import { placesFor } from './group-tree.ts';
 import { editorOf } from './groups.ts';
+import { requireTechnician } from './member-place.ts';
 import { presentMember } from './members.ts';
 
 const PAGE = 50;
 const STATES = ['all', 'enabled', 'disabled', 'locked'] as const;
 const ACTS = ['disable', 'enable', 'move'] as const;
 type Act = (typeof ACTS)[number];
-const id = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
 const filter = {
   q: z.string().max(128).default(''),
   role: z
@@ -99,11 +100,6 @@ async function actOn(ctx: PortalContext, parts: MemberListParts, { act, members:
     }
   }
   return { act, count, left };
-}
-
-function requireTechnician(member: Member): Member {
-  if (member.roles.includes('technician')) return member;
-  throw new ApplianceError('conflict', 'member.no-technician', 'only technicians are in groups');
 }
 
 async function show(ctx: PortalContext, parts: MemberListParts, filter: Filter, outcome: Outcome | null) {

@@ -1,18 +1,19 @@
 // Where a member stands in the tree: the group a technician is in, and the parts an admin was given (D-01 D-08).
 import { z } from 'zod';
+import { ApplianceError } from '../../errors.ts';
 import type { Identity } from '../../identity/identity.ts';
 import type { Member } from '../../identity/member.ts';
 import { pathName } from '../../permissions/decision.ts';
+import { pathsOf } from '../../permissions/group-paths.ts';
 import type { Editor, Groups } from '../../permissions/groups.ts';
 import type { PortalContext, PortalRouter } from '../web/context.ts';
 import { emptyForm, type Form, tryForm } from '../web/forms.ts';
 import type { Guards } from '../web/guards.ts';
-import { ById, parse } from '../web/parse.ts';
-import { pathsOf, placesFor } from './group-tree.ts';
+import { ById, id, parse } from '../web/parse.ts';
+import { placesFor } from './group-tree.ts';
 import { editorOf } from './groups.ts';
 
 const MAX_PARTS = 200;
-const id = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
 const ids = z.union([id.transform(one => [one]), z.array(id).max(MAX_PARTS)]).default([]);
 const Group = z.strictObject({ groupId: id, seen: id });
 /** Those that stay, and one more. */
@@ -50,12 +51,18 @@ export function addMemberPlace(
   };
   add('group', async (ctx, member) => {
     const { groupId, seen } = parse(Group, ctx.request.body);
-    await groups.assign(editorOf(ctx), member.id, groupId, seen);
+    await groups.assign(editorOf(ctx), requireTechnician(member).id, groupId, seen);
   });
   add('parts', async (ctx, member) => {
     const { parts, more, seen } = parse(Parts, ctx.request.body);
     await groups.setParts(editorOf(ctx), member.id, more === '' ? parts : [...parts, more], seen);
   });
+}
+
+/** @throws ApplianceError `member.no-technician` */
+export function requireTechnician(member: Member): Member {
+  if (member.roles.includes('technician')) return member;
+  throw new ApplianceError('conflict', 'member.no-technician', 'only technicians are in groups');
 }
 
 /** What the member's page says of his place, and what of it this editor may change. */

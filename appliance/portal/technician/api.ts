@@ -8,13 +8,12 @@ import { ATTACH_PURPOSES } from '../../protocol/applet-leg.ts';
 import type { Support } from '../support.ts';
 import type { PortalContext, PortalMiddleware, PortalRouter, PortalState, SignedIn } from '../web/context.ts';
 import { type Guards, sessionOf } from '../web/guards.ts';
-import { ById, parse } from '../web/parse.ts';
+import { ById, id, parse } from '../web/parse.ts';
 import type { Desk } from './desk.ts';
 import { presentReply } from './present.ts';
 import type { Relays } from './relays.ts';
 
 const ROOT = '/technician/api';
-const id = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
 const Nothing = z.strictObject({});
 const Queue = z.object({ queue: z.enum(['incoming', 'active', 'on-hold', 'closed']) });
 const Wish = z.strictObject({

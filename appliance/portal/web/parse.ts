@@ -31,4 +31,6 @@ export const several = z
     z.array(z.string().max(64)).max(16),
   ])
   .default([]);
-export const ById = z.strictObject({ id: z.string().regex(/^[A-Za-z0-9_-]{22}$/) });
+/** Of a member, a group or a session. */
+export const id = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
+export const ById = z.strictObject({ id });

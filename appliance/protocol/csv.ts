@@ -9,7 +9,7 @@ export interface CsvRow {
 }
 
 /** A spreadsheet runs what begins so (OWASP: CSV injection); an apostrophe in front says that it is text. */
-const FORMULA = /^'*[=+\-@\t\r]/;
+const FORMULA = /^'*[=+\-@\t\r\n]/;
 const QUOTED = /[",\r\n;]/;
 
 /**
