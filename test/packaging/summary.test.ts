@@ -53,7 +53,7 @@ async function run(name: string, files: Readonly<Record<string, string>>, cache:
   using folder = new TempFolder();
   const at = (...parts: string[]) => join(folder.path, ...parts);
   for (const part of ['packaging', 'test']) mkdirSync(at(part));
-  for (const part of ['common.sh', 'test']) cpSync(join(ROOT, 'packaging', part), at('packaging', part));
+  for (const part of ['common.sh', 'pace.ts', 'test']) cpSync(join(ROOT, 'packaging', part), at('packaging', part));
   writeFileSync(at('packaging', 'prepare'), '#!/bin/sh\n', { mode: 0o755 }); // there is nothing to prepare here
   symlinkSync(join(ROOT, 'node_modules'), at('node_modules'));
   symlinkSync(cache, at('.cache'));
