@@ -1,9 +1,10 @@
 // The Worker that decompresses one picture: foreign bytes are taken apart in a thread of their own, which reaches nothing but
 // the viewer it works for.
+
+import { ZstdStream } from '../browser/zstd-stream.ts';
 import { describeError } from '../errors.ts';
 import type { FromDecoder, ToDecoder } from './decoder-messages.ts';
 import { AreaReader } from './viewer/painted-areas.ts';
-import { ZstdStream } from './viewer/zstd-stream.ts';
 
 const reader = new AreaReader();
 const opened = ZstdStream.open();

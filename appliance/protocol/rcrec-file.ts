@@ -64,15 +64,21 @@ export class RcrecFile {
    * @throws ApplianceError `rcrec.damaged` for what is no RCREC, or whose head or index was changed
    */
   static async open(source: RcrecSource, sha256: Sha256): Promise<RcrecFile> {
-    const start = await source.read(0, RCREC_START.length);
-    if (!equalBytes(start, RCREC_START)) throw damaged(0, 'this is no recording of a version that is known');
     const blocks = new Blocks(source, sha256);
-    const first = await blocks.read(RCREC_START.length);
-    if (first?.type !== BLOCK.head) throw damaged(RCREC_START.length, 'it does not say whose it is');
-    const head = parsedAt(RCREC_START.length, () => parseHead(first.body));
+    const { head, next } = await readHead(source, blocks);
     const end = await blocks.end();
-    const found = end === null ? await scan(blocks, first.next) : await finished(blocks, end);
+    const found = end === null ? await scan(blocks, next) : await finished(blocks, end);
     return new RcrecFile(blocks, { head, ...found });
+  }
+
+  /**
+   * A file whose index is damaged, as one that was cut: all blocks are read once.
+   * @throws ApplianceError `rcrec.damaged` where its head is, too
+   */
+  static async salvage(source: RcrecSource, sha256: Sha256): Promise<RcrecFile> {
+    const blocks = new Blocks(source, sha256);
+    const { head, next } = await readHead(source, blocks);
+    return new RcrecFile(blocks, { head, ...(await scan(blocks, next)) });
   }
 
   /** Of the segment that shows this moment; undefined where nothing was recorded. */
@@ -150,6 +156,14 @@ class Blocks {
       throw error;
     }
   }
+}
+
+async function readHead(source: RcrecSource, blocks: Blocks): Promise<{ head: RcrecHead; next: number }> {
+  const start = await source.read(0, RCREC_START.length);
+  if (!equalBytes(start, RCREC_START)) throw damaged(0, 'this is no recording of a version that is known');
+  const first = await blocks.read(RCREC_START.length);
+  if (first?.type !== BLOCK.head) throw damaged(RCREC_START.length, 'it does not say whose it is');
+  return { head: parsedAt(RCREC_START.length, () => parseHead(first.body)), next: first.next };
 }
 
 async function finished(blocks: Blocks, end: RcrecEnd): Promise<Omit<Found, 'head'>> {

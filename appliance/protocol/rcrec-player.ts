@@ -52,6 +52,16 @@ export class RcrecPlayer {
     this.picture = new RcrecPicture(codecs.decodeJpeg);
   }
 
+  /** Of the picture as it is now; null before the first. */
+  get ms(): number | null {
+    return this.#shownMs;
+  }
+
+  /** When something is recorded next; null after the last, and before the first. */
+  get nextMs(): number | null {
+    return this.#nextMs;
+  }
+
   /**
    * The picture as it was at this moment. @returns null where nothing was recorded by then
    * @throws ApplianceError `rcrec.damaged`

@@ -59,7 +59,7 @@ export interface RcrecSegment {
 
 export interface RcrecIndex {
   readonly segments: readonly RcrecSegment[];
-  /** Where one may want to jump to: what happened, without pointer and beats; canonical JSON as in the records. */
+  /** Where one may want to jump to: what happened, of the pointer its clicks, no beats; canonical JSON as in the records. */
   readonly marks: readonly { readonly atMs: number; readonly json: Bytes }[];
 }
 

@@ -1,8 +1,8 @@
 // Small parts of the picture's pane that know no page.
 import test from 'ava';
+import { jpegSize } from '../../appliance/browser/jpeg-size.ts';
 import { combination, endKeys, layoutName, usualCombinations } from '../../appliance/console/key-combinations.ts';
 import { monitorWords, rateWords } from '../../appliance/console/screen-words.ts';
-import { jpegSize } from '../../appliance/console/viewer/jpeg-size.ts';
 import { keysymsOf } from '../../appliance/console/viewer/key-catcher.ts';
 import { endWords } from '../../appliance/console/words.ts';
 import { codecs } from '../support/rfb-session.ts';

@@ -1,7 +1,7 @@
 // Our own picture encoding as the console takes it apart, without a page.
 import test from 'ava';
+import { ZstdStream } from '../../appliance/browser/zstd-stream.ts';
 import { AREA_NUMBERS, AreaReader, OWN_PIXELS } from '../../appliance/console/viewer/painted-areas.ts';
-import { ZstdStream } from '../../appliance/console/viewer/zstd-stream.ts';
 import { type Bytes, ByteWriter, concat } from '../../appliance/protocol/bytes.ts';
 import { ZstdFlusher } from './zstd-flusher.ts';
 

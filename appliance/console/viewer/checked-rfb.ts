@@ -1,12 +1,12 @@
 // noVNC, told less and believing less: it offers what our picture server sends and refuses anything else, and no size is
 // used before it was compared with what may be. Whatever a customer's program sends, the stream ends and the page lives.
 import RFB from '@novnc/novnc';
+import { jpegSize } from '../../browser/jpeg-size.ts';
 import { ENCODING, MAX_CUT_TEXT_BYTES, SECURITY_NONE } from '../../protocol/rfb.ts';
 import { MAX_SIDE } from '../../protocol/screen.ts';
 import type { DecoderWorker } from '../decoder-messages.ts';
 import type { RfbChannel } from '../rfb-channel.ts';
 import type { ViewerListener } from '../screen-viewer.ts';
-import { jpegSize } from './jpeg-size.ts';
 import { KeyCatcher, keysymsOf } from './key-catcher.ts';
 import { PaintedFrame, ZstdDecoder } from './zstd-decoder.ts';
 

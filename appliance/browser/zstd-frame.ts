@@ -1,14 +1,17 @@
 // Cuts a zstd frame (RFC 8878 §3.1.1) into its blocks as they come. Nothing is decompressed before it is known that the frame
 // keeps to the window it may have, and that whatever was flushed ends where a block ends.
 const MAGIC = 0xfd2f_b528;
-/** Ours have 1 MiB. */
-const MAX_WINDOW_BYTES = 8 * 1024 * 1024;
 const MAX_BLOCK_BYTES = 128 * 1024;
 const BLOCK_HEAD_BYTES = 3;
 const BLOCK = { rle: 1, reserved: 3 } as const;
 
 export class ZstdFrame {
+  readonly #maxWindowBytes: number;
   #begun = false;
+
+  constructor(maxWindowBytes: number) {
+    this.#maxWindowBytes = maxWindowBytes;
+  }
 
   /**
    * @param bytes what was flushed at one time
@@ -17,7 +20,7 @@ export class ZstdFrame {
    */
   blocks(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>[] {
     const blocks: Uint8Array<ArrayBuffer>[] = [];
-    let at = this.#begun ? 0 : headBytes(bytes);
+    let at = this.#begun ? 0 : headBytes(bytes, this.#maxWindowBytes);
     for (let from = 0; at < bytes.length; from = at) {
       const head = (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16);
       const [isLast, kind, size] = [(head & 1) === 1, (head >> 1) & 3, head >> 3];
@@ -33,7 +36,7 @@ export class ZstdFrame {
 }
 
 /** Length of the frame's head: no dictionary, and a window of bounded size. */
-function headBytes(bytes: Uint8Array): number {
+function headBytes(bytes: Uint8Array, maxWindowBytes: number): number {
   if (bytes.length < 6) throw new RangeError('no head of a frame');
   const magic = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
   const descriptor = bytes[4] ?? 0;
@@ -42,6 +45,6 @@ function headBytes(bytes: Uint8Array): number {
   if (magic !== MAGIC || isSingle === 1 || dictionary !== 0) throw new RangeError('no frame of ours');
   const window = bytes[5] ?? 0;
   const base = 2 ** (10 + (window >> 3));
-  if (base + (base / 8) * (window & 7) > MAX_WINDOW_BYTES) throw new RangeError('a window that is too large');
+  if (base + (base / 8) * (window & 7) > maxWindowBytes) throw new RangeError('a window that is too large');
   return 6 + (sizeFlag === 0 ? 0 : 2 ** sizeFlag);
 }

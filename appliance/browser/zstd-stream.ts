@@ -3,12 +3,16 @@
 import { ZSTDDecoder } from 'zstddec/stream';
 import { ZstdFrame } from './zstd-frame.ts';
 
+/** The link's have 1 MiB. */
+const LINK_WINDOW_BYTES = 8 * 1024 * 1024;
+
 export class ZstdStream {
-  readonly #frame = new ZstdFrame();
+  readonly #frame: ZstdFrame;
   readonly #fed: Uint8Array[] = [];
   readonly #parts: Generator<Uint8Array>;
 
-  private constructor(decoder: ZSTDDecoder) {
+  private constructor(decoder: ZSTDDecoder, maxWindowBytes: number) {
+    this.#frame = new ZstdFrame(maxWindowBytes);
     const fed = this.#fed;
     this.#parts = decoder.decodeStreaming({
       *[Symbol.iterator]() {
@@ -17,17 +21,17 @@ export class ZstdStream {
     });
   }
 
-  static async open(): Promise<ZstdStream> {
+  static async open(maxWindowBytes = LINK_WINDOW_BYTES): Promise<ZstdStream> {
     const decoder = new ZSTDDecoder();
     await decoder.init();
-    return new ZstdStream(decoder);
+    return new ZstdStream(decoder, maxWindowBytes);
   }
 
   /**
    * @param length of what comes out: no more is made, whatever the bytes claim
    * @throws RangeError, Error when it is another length, or no zstd; what comes after can't be read any more
    */
-  decompress(bytes: Uint8Array<ArrayBuffer>, length: number): Uint8Array {
+  decompress(bytes: Uint8Array<ArrayBuffer>, length: number): Uint8Array<ArrayBuffer> {
     const plain = new Uint8Array(length);
     let at = 0;
     for (const block of this.#frame.blocks(bytes)) {
@@ -41,5 +45,15 @@ export class ZstdStream {
     }
     if (at !== length) throw new RangeError('less than was said');
     return plain;
+  }
+
+  /** Gives back what the decoder holds, of which there is one for all streams: its window above all. */
+  close(): void {
+    this.#fed.length = 0;
+    try {
+      this.#parts.next();
+    } catch {
+      // Whoever runs dry in the middle of a frame is told so, and this frame has no end.
+    }
   }
 }
