@@ -122,7 +122,12 @@ export class RcrecWriter {
   /** @param isPlace whether one may want to jump to it */
   mark(json: Bytes, isPlace: boolean): void {
     writeRecord(this.#records(), { type: 'mark', json });
-    if (isPlace && this.#marks.length < MAX_INDEX_MARKS) this.#marks.push({ atMs: this.#ms, json });
+    if (isPlace) this.place(json);
+  }
+
+  /** Told by the index alone: what the records say in another way. */
+  place(json: Bytes): void {
+    if (this.#marks.length < MAX_INDEX_MARKS) this.#marks.push({ atMs: this.#ms, json });
   }
 
   /**

@@ -9,7 +9,9 @@ import type { RcrecWriter } from '../rcrec-writer.ts';
 
 const FRAME_MS = 200;
 /** What somebody may want to jump to. */
-const PLACES = new Set<Mark['type']>(['action', 'chat', 'state', 'loss', 'end']);
+const PLACES = new Set<Mark['type']>(['action', 'chat', 'state', 'loss', 'monitors', 'end']);
+/** RFC 6143 §7.5.5: those after them are of a wheel. */
+const BUTTONS = 0b111;
 
 export class PictureTrack {
   readonly #decoder = new RfbDecoder({ cursor: cursor => this.#writer?.cursor(cursor) });
@@ -21,6 +23,8 @@ export class PictureTrack {
   /** When what is not written yet came. */
   #changedMs = 0;
   #frameMs = Number.NEGATIVE_INFINITY;
+  /** That are pressed. */
+  #buttons = 0;
 
   /** @param startedAt ms UTC of what is 0 in the recording */
   constructor(startedAt: number) {
@@ -75,9 +79,12 @@ export class PictureTrack {
     this.#nowMs = Math.max(this.#nowMs, mark.at - this.#startedAt);
     if (this.#nowMs - this.#frameMs >= FRAME_MS) this.frame();
     if (mark.type === 'format') this.#decoder.format(mark.format);
+    const isClick = mark.type === 'pointer' && (mark.buttons & ~this.#buttons & BUTTONS) !== 0;
+    if (mark.type === 'pointer') this.#buttons = mark.buttons;
     const writer = this.#writer;
     if (writer === null) return;
     writer.time(this.#nowMs);
+    if (isClick) writer.place(writeMark(mark));
     if (mark.type === 'pointer') writer.pointer(mark.x, mark.y, mark.buttons);
     else if (mark.type !== 'beat' || mark.keys > 0) writer.mark(writeMark(mark), PLACES.has(mark.type));
   }
