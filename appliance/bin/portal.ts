@@ -32,6 +32,7 @@ import { Keeping } from '../portal/keeping.ts';
 import { makeAssets, Portal, type PortalParts } from '../portal/portal.ts';
 import { recordingAviActs } from '../portal/recording-avi.ts';
 import { recordingActs } from '../portal/recordings.ts';
+import { SessionDesk } from '../portal/session-desk.ts';
 import { sessionDescriber } from '../portal/session-details.ts';
 import type { SetupChoice } from '../portal/setup.ts';
 import { type Answerer, SocketListener } from '../portal/socket-listener.ts';
@@ -205,6 +206,7 @@ class PortalProcess {
       backups: new BackupDesk(domain.backups, actor => makeBackup(domain, actor)),
       ...auditDesk({ ...domain, support, clock: systemClock }),
       evidence: this.#evidence(domain, support, recordingFolder),
+      sessionDesk: new SessionDesk({ ...domain, ...shared, support, films: new KeptRecordings(recordingFolder) }),
       organisation,
       publicFolder: this.#path(PUBLIC_FOLDER),
       support,

@@ -31,6 +31,7 @@ import { ssoIdRoutes } from './admin/sso-id.ts';
 import type { AppletLegs } from './applet-legs.ts';
 import type { AuditDesk } from './audit-desk.ts';
 import { type EvidenceParts, evidenceRoutes } from './auditor/evidence.ts';
+import { playerSources, type SessionPageParts, sessionPageRoutes } from './auditor/session.ts';
 import { browserEntrySources } from './customer/browser-entry.ts';
 import { type CustomerParts, customerRoutes } from './customer/customer.ts';
 import { DEMO_STREAM_PATH, type DemoDesktop, DemoWindow, demoSources } from './demo/demo-window.ts';
@@ -58,12 +59,13 @@ import { type Organisation, Pages } from './web/pages.ts';
 import { notFound } from './web/paths.ts';
 
 const EVENTS_PATH = '/technician/events';
-const FOLDERS = ['look', 'sign-in', 'account', 'admin', 'customer', 'demo', 'public', 'technician'];
+const FOLDERS = ['look', 'sign-in', 'account', 'admin', 'auditor', 'customer', 'demo', 'public', 'technician'];
 
 export interface PortalParts extends AuditDesk {
   readonly identity: Identity;
   readonly backups: BackupFace;
   readonly evidence: EvidenceParts['evidence'];
+  readonly sessionDesk: SessionPageParts['sessionDesk'];
   readonly support: Support;
   readonly legs: AppletLegs;
   readonly keeping: Keeping;
@@ -133,6 +135,7 @@ export class Portal {
       retentionRoutes(shared),
       auditRoutes({ ...shared, groups: support.groups }),
       evidenceRoutes(shared),
+      sessionPageRoutes(shared),
       aboutRoutes(shared),
       technicianApi(shared),
       ...(this.#demo === undefined ? [] : [this.#demo.router]),
@@ -177,6 +180,7 @@ export async function makeAssets({ demo = false } = {}): Promise<Assets> {
     'setup.js': join(import.meta.dirname, 'setup', 'setup.client.ts'),
     ...browserEntrySources,
     ...consoleSources,
+    ...playerSources,
   });
   await assets.bundle(demo ? { ...viewerSources, ...demoSources } : viewerSources, 'esm');
   await assets.add('favicon.svg', FAVICON);

@@ -8,7 +8,7 @@ import type { Support } from './support.ts';
 
 const MAX_EVENTS = 2000;
 /** Of the log, and not for others: what an evidence bundle is for. */
-const NOT_TOLD = ['chat.', 'post.', 'recording.'];
+const NOT_TOLD = ['chat.', 'post.', 'recording.', 'session.viewed'];
 
 export function sessionDescriber(
   { sessions, groups, chat }: Pick<Support, 'sessions' | 'groups' | 'chat'>,

@@ -176,6 +176,10 @@ export class SessionRecordings {
     return listRecordings(from, sessionId);
   }
 
+  find(nonce: string): Promise<RecordingRow | undefined> {
+    return findRecording(this.#options.store.core.read, nonce);
+  }
+
   attestationOf(nonce: string): Promise<AttestationRow | undefined> {
     return findAttestation(this.#options.store.core.read, nonce);
   }

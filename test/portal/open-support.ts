@@ -11,9 +11,11 @@ import { auditDesk } from '../../appliance/portal/audit-desk.ts';
 import { Internal } from '../../appliance/portal/internal.ts';
 import { Keeping } from '../../appliance/portal/keeping.ts';
 import { makeAssets, Portal, type PortalParts } from '../../appliance/portal/portal.ts';
+import { SessionDesk } from '../../appliance/portal/session-desk.ts';
 import { sessionDescriber } from '../../appliance/portal/session-details.ts';
 import { SocketListener } from '../../appliance/portal/socket-listener.ts';
 import { Support } from '../../appliance/portal/support.ts';
+import { KeptRecordings } from '../../appliance/recording/kept-recordings.ts';
 import type { ManifestSigner } from '../../appliance/sessions/recordings.ts';
 import type { SessionSigner } from '../../appliance/sessions/rights.ts';
 import { gatewayToken } from '../../appliance/sessions/session-secrets.ts';
@@ -180,6 +182,7 @@ export async function openTestPortal(
     backups: { list: async () => [], start: async () => undefined, isRunning: () => false, lastFault: () => null },
     ...auditDesk({ ...at, ...parts }),
     evidence: { bundle: notHere, verifier: notHere },
+    sessionDesk: new SessionDesk({ ...at, ...parts, films: new KeptRecordings(join(at.folder, 'recordings')) }),
     organisation: { name: 'Kestrel Works', timeZone: 'Europe/London' },
     publicFolder: at.folder,
     clock: at.clock,

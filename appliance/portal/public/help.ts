@@ -20,6 +20,7 @@ const TOPICS = [
   { name: 'programs', title: 'The customer’s program' },
   { name: 'backup', title: 'Backup and restore' },
   { name: 'log', title: 'Verifying the log' },
+  { name: 'player', title: 'A session and its films' },
   { name: 'share', title: 'The recording share' },
   { name: 'posts', title: 'Posting sessions to a CRM' },
   { name: 'retention', title: 'How long things are kept' },

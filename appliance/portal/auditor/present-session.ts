@@ -1,0 +1,118 @@
+// A session as the auditor's page shows it: facts, films, and a log in which stands out what he looks for. All times are UTC,
+// as in the log.
+import type { AuditEntry } from '../../audit/entry.ts';
+import type { ChatLine } from '../../sessions/chat.ts';
+import { SPEEDS } from '../player/playback.ts';
+import type { SeenSession, SessionHead, SessionRecording } from '../session-desk.ts';
+
+/** What an entry is marked as. */
+interface Badge {
+  readonly text: string;
+  readonly tone: 'good' | 'warn' | 'bad' | '';
+}
+
+const ANSWERS: Readonly<Record<string, Badge>> = {
+  yes: { text: 'customer allowed', tone: 'good' },
+  no: { text: 'customer refused', tone: 'bad' },
+  silence: { text: 'customer did not answer', tone: 'warn' },
+};
+const BADGES: Readonly<Record<string, Badge>> = {
+  'chat.line': { text: 'chat', tone: '' },
+  'recording.started': { text: 'recording', tone: '' },
+  'recording.finished': { text: 'recording', tone: '' },
+  'recording.interrupted': { text: 'recording interrupted', tone: 'warn' },
+  'action.report-gap': { text: 'reports missing', tone: 'bad' },
+  'action.report-fork': { text: 'two different reports', tone: 'bad' },
+  'action.mismatch': { text: 'console and program differ', tone: 'bad' },
+  'action.chat-mismatch': { text: 'chat differs', tone: 'bad' },
+};
+const FILE_ACTIONS = ['send-files', 'receive-files', 'launch-file-manager'];
+
+export function presentSession(seen: SeenSession) {
+  const { id, head, lines, entries, missing, recordings } = seen;
+  const texts = new Map((lines ?? []).map(line => [line.lineId, line]));
+  return {
+    id,
+    facts: head === null ? [] : factsOf(head),
+    isErased: head === null || lines === null,
+    isArchived: missing === 'archived',
+    isTooLong: missing === 'too-many',
+    entries: entries.map(entry => presentEntry(entry, texts)),
+    recordings: recordings.map(presentRecording),
+    canPlay: recordings.some(({ files }) => files?.rcrec != null),
+    speeds: SPEEDS,
+  };
+}
+
+function factsOf(head: SessionHead): { name: string; value: string }[] {
+  const { ownerName, customerName, group, createdAt, pickedUpAt, endedAt, state, endReason } = head;
+  const facts: Record<string, string | null> = {
+    Technician: ownerName,
+    Customer: customerName ?? 'no name',
+    Group: group,
+    State: state,
+    Made: timeOf(createdAt),
+    'Picked up': pickedUpAt === null ? 'never' : timeOf(pickedUpAt),
+    Ended: endedAt === null ? null : timeOf(endedAt),
+    'How it ended': endReason,
+    'Customer’s system': head.platform,
+    Language: head.language,
+    'Codes compared': head.areCodesCompared ? 'yes' : 'no',
+  };
+  return Object.entries(facts).flatMap(([name, value]) => (value === null || value === '' ? [] : [{ name, value }]));
+}
+
+function presentEntry(entry: AuditEntry, texts: ReadonlyMap<string, ChatLine>) {
+  const { seq, at, event, actor, subject, detail } = entry;
+  const said = event === 'chat.line' ? texts.get(subject ?? '') : undefined;
+  const details = Object.entries(detail).map(([name, value]) => `${name}: ${String(value)}`);
+  return {
+    ...{ seq, at, event, clock: timeOf(at).slice(11), day: timeOf(at).slice(0, 10), badge: badgeOf(entry) },
+    who: actor.name ?? actor.kind,
+    address: actor.address ?? '',
+    detail: details.join(' · '),
+    consent: consentOf(entry),
+    isChat: event === 'chat.line',
+    chat: said?.text ?? null,
+  };
+}
+
+/** What is said of it on the film's time line. */
+function consentOf({ event, detail }: AuditEntry): string | null {
+  const answer = event === 'action.consent' ? ANSWERS[String(detail.answer)] : undefined;
+  return answer === undefined ? null : `${answer.text}: ${String(detail.action)}`;
+}
+
+function badgeOf({ event, detail }: AuditEntry): Badge | null {
+  if (event === 'action.consent') return ANSWERS[String(detail.answer)] ?? null;
+  if (event.startsWith('action.') && FILE_ACTIONS.includes(String(detail.action))) return { text: 'files', tone: '' };
+  return BADGES[event] ?? null;
+}
+
+function presentRecording({ nonce, isLive, finished, files, fault }: SessionRecording, index: number) {
+  const facts = { number: index + 1, stream: nonce, isLive, problem: fault === null ? null : fault.message };
+  if (finished === null) return { ...facts, isFinished: false };
+  const { startedAt, durationMs, bytes, isWhole, forced, technician, receipt } = finished;
+  const [rcrec, avi] = [files?.rcrec ?? null, files?.aviManifest == null ? null : files.avi];
+  return {
+    ...facts,
+    ...{ isFinished: true, technician, forced, startedAt, durationMs, bytes: rcrec?.bytes ?? bytes },
+    ...{ began: timeOf(startedAt), length: lengthOf(durationMs), isWhole, isProved: receipt !== null },
+    rcrec: rcrec !== null,
+    aviBytes: avi?.bytes ?? null,
+    isGone: files !== null && rcrec === null && avi === null,
+    isChanged: rcrec !== null && rcrec.bytes !== bytes,
+  };
+}
+
+/** `1:02:03`, `2:03` */
+export function lengthOf(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  const two = (value: number) => String(value).padStart(2, '0');
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  return hours === 0 ? `${minutes}:${two(seconds % 60)}` : `${hours}:${two(minutes)}:${two(seconds % 60)}`;
+}
+
+function timeOf(at: number): string {
+  return new Date(at).toISOString().replace('T', ' ').slice(0, 19);
+}

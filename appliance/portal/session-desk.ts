@@ -1,0 +1,178 @@
+// One session as an auditor sees it: what log, store and recording share have of it (H-04 D-08). That he looked is in the
+// log before he sees anything (G-02).
+import { createHash } from 'node:crypto';
+import type { AuditLog } from '../audit/audit.ts';
+import type { StoredEntry } from '../audit/audit-store.ts';
+import type { Actor } from '../audit/entry.ts';
+import type { Clock } from '../clock.ts';
+import { ApplianceError } from '../errors.ts';
+import type { SessionId } from '../guid.ts';
+import { pathName } from '../permissions/decision.ts';
+import type { KeptRecordings, RecordingFiles } from '../recording/kept-recordings.ts';
+import type { ChatLine } from '../sessions/chat.ts';
+import type { RecordingRow } from '../sessions/recording-store.ts';
+import type { SessionRow } from '../sessions/session-store.ts';
+import type { Store } from '../store/store.ts';
+import type { Support } from './support.ts';
+import type { SignedIn } from './web/context.ts';
+import type { AnsweredFile } from './web/file-answer.ts';
+
+const MAX_ENTRIES = 5000;
+/** What the log of every session begins with. */
+const FIRST_EVENT = 'session.created';
+/** A player asks for many parts of a film: within this it is one look. */
+const ONE_LOOK_MS = 60 * 60_000;
+
+export const FILM_FORMS = ['rcrec', 'avi'] as const;
+export type FilmForm = (typeof FILM_FORMS)[number];
+const TYPES: Record<FilmForm, string> = { rcrec: 'application/octet-stream', avi: 'video/x-msvideo' };
+
+export interface SessionDeskParts {
+  readonly store: Store;
+  readonly audit: AuditLog;
+  readonly support: Pick<Support, 'sessions' | 'chat' | 'groups' | 'recordings'>;
+  readonly films: Pick<KeptRecordings, 'filesOf'>;
+  readonly clock: Clock;
+}
+
+export interface SessionHead extends SessionRow {
+  /** Null where none was given, or it was erased. */
+  readonly customerName: string | null;
+  readonly group: string;
+}
+
+export interface SessionRecording extends RecordingRow {
+  readonly files: RecordingFiles | null;
+  /** Why nobody can tell which files there are. */
+  readonly fault: ApplianceError | null;
+}
+
+export interface SeenSession {
+  readonly id: SessionId;
+  /** Null where its row was erased: the log still knows it. */
+  readonly head: SessionHead | null;
+  /** Null where the session's key is gone. */
+  readonly lines: readonly ChatLine[] | null;
+  /** Oldest first. */
+  readonly entries: readonly StoredEntry['entry'][];
+  /** What is missing of them at the beginning. */
+  readonly missing: 'archived' | 'too-many' | null;
+  readonly recordings: readonly SessionRecording[];
+}
+
+export class SessionDesk {
+  readonly #parts: SessionDeskParts;
+  /** Looks at films, by login and film: until when they are one, and when that stands in the log. */
+  readonly #looks = new Map<string, { readonly until: number; readonly logged: Promise<unknown> }>();
+
+  constructor(parts: SessionDeskParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws ApplianceError `session.missing` for one neither store nor log know */
+  async view(sessionId: SessionId, actor: Actor): Promise<SeenSession> {
+    const { support } = this.#parts;
+    const head = await this.#head(sessionId);
+    const newest = await this.#entries(sessionId, MAX_ENTRIES);
+    if (head === null && newest.length === 0) throw missing();
+    await this.#log(actor, 'session.viewed', sessionId);
+    const entries = newest.reverse();
+    const isWhole = entries[0]?.event === FIRST_EVENT;
+    return {
+      ...{ id: sessionId, head, entries },
+      missing: isWhole ? null : entries.length < MAX_ENTRIES ? 'archived' : 'too-many',
+      lines: await support.chat.list(sessionId).catch(ifErased),
+      recordings: await Promise.all((await support.recordings.list(sessionId)).map(row => this.#withFiles(row))),
+    };
+  }
+
+  /**
+   * The film of a stream, to be sent.
+   * @param stream its nonce, base64url
+   * @throws ApplianceError `recording.missing`, `recording.share-…`
+   */
+  async film(stream: string, form: FilmForm): Promise<AnsweredFile & { readonly sessionId: SessionId }> {
+    const { support, films } = this.#parts;
+    const row = await support.recordings.find(stream);
+    if (row === undefined || row.finished === null) throw noFilm();
+    const { sessionId, finished } = row;
+    const files = await films.filesOf(sessionId, finished.name);
+    const file = files[form];
+    const tag = form === 'rcrec' ? finished.sha256 : files.aviManifest === null ? null : digestOf(files.aviManifest);
+    if (file === null || tag === null) throw noFilm();
+    const name = `${finished.name.replaceAll('/', '-')}.${form}`;
+    return { ...file, sessionId, name, tag, type: TYPES[form] };
+  }
+
+  /** Once for each login, film and hour, however many parts of it are asked for. */
+  async viewed({ login, actor }: SignedIn, sessionId: SessionId, stream: string, form: FilmForm): Promise<void> {
+    const now = this.#parts.clock.now();
+    for (const [key, { until }] of this.#looks) if (until <= now) this.#looks.delete(key);
+    const key = `${login.id} ${stream} ${form}`;
+    const known = this.#looks.get(key);
+    if (known !== undefined) return void (await known.logged);
+    const logged = this.#log(actor, 'recording.viewed', sessionId, { stream, form });
+    this.#looks.set(key, { until: now + ONE_LOOK_MS, logged });
+    try {
+      await logged;
+    } catch (error) {
+      this.#looks.delete(key);
+      throw error;
+    }
+  }
+
+  /** All of a film was taken, to be kept: each time. */
+  async downloaded(actor: Actor, sessionId: SessionId, stream: string, form: FilmForm): Promise<void> {
+    await this.#log(actor, 'recording.downloaded', sessionId, { stream, form });
+  }
+
+  async #log(actor: Actor, event: string, sessionId: SessionId, detail: Record<string, string> = {}): Promise<void> {
+    const { store, audit } = this.#parts;
+    await store.core.transaction(tx => audit.append(tx, { event, actor, sessionId, detail }));
+  }
+
+  async #head(id: SessionId): Promise<SessionHead | null> {
+    const { sessions, groups } = this.#parts.support;
+    const session = await sessions.get(id).catch((error: unknown) => {
+      if (error instanceof ApplianceError && error.code === 'session.missing') return null;
+      throw error;
+    });
+    if (session === null) return null;
+    const group = pathName(await groups.path(session.groupId));
+    return { ...session, customerName: await sessions.customerNameOf(session), group };
+  }
+
+  /** Newest first. */
+  async #entries(sessionId: SessionId, limit: number): Promise<StoredEntry['entry'][]> {
+    return (await this.#parts.audit.search({ sessionId, limit })).map(({ entry }) => entry);
+  }
+
+  /** A share that is away hides its films, and nothing else. */
+  async #withFiles(row: RecordingRow): Promise<SessionRecording> {
+    if (row.finished === null) return { ...row, files: null, fault: null };
+    try {
+      return { ...row, files: await this.#parts.films.filesOf(row.sessionId, row.finished.name), fault: null };
+    } catch (error) {
+      if (error instanceof ApplianceError && error.kind === 'unavailable') return { ...row, files: null, fault: error };
+      throw error;
+    }
+  }
+}
+
+function ifErased(error: unknown): null {
+  if (error instanceof ApplianceError && error.code === 'session-key.destroyed') return null;
+  throw error;
+}
+
+function missing(): ApplianceError {
+  return new ApplianceError('missing', 'session.missing', 'there is no such session');
+}
+
+function noFilm(): ApplianceError {
+  const hint = 'It was never finished, or is not kept any more; the page of its session says which.';
+  return new ApplianceError('missing', 'recording.missing', 'there is no such film', { hint });
+}
+
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('base64url');
+}

@@ -1,0 +1,154 @@
+// The auditor's page of a session and its films: who gets them, in which parts, and what the log says of it.
+import { createHash } from 'node:crypto';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import fc from 'fast-check';
+import { toBase64Url } from '../../appliance/guid.ts';
+import { partOf } from '../../appliance/portal/web/file-answer.ts';
+import { PASSWORD } from '../identity/open-identity.ts';
+import { askSocket } from './ask-socket.ts';
+import { bytes, linked, openTestDesk } from './open-support.ts';
+
+/** Text, so that what is answered can be compared as it is. */
+const FILM = Buffer.from(bytes(60_000)).toString('hex');
+const digestOf = (text: string) => createHash('sha256').update(text).digest('base64url');
+
+/** A session with consent, chat and one finished recording, and an auditor who is signed in. */
+async function openSession(t: ExecutionContext) {
+  const at = await openTestDesk();
+  t.teardown(() => at.close());
+  const session = await linked(at);
+  const { id, owner, linkId, applet } = session;
+  const { chat, actions, recordings } = at.parts.support;
+  await chat.add(id, { lineId: toBase64Url(bytes(16)), author: 'technician', text: 'Hello <b>', actor: owner });
+  await actions.consent(id, session.receipt());
+  await actions.report(id, applet.report(id, { stage: 'started', action: 'send-files' }));
+  const nonce = toBase64Url(bytes(16));
+  const name = `2026/06/01/080000-${id}-${nonce}`;
+  await recordings.finished({
+    ...{ sid: id, linkId: toBase64Url(linkId), nonce, name, bytes: FILM.length, sha256: digestOf(FILM), offset: 700 },
+    ...{ sub: owner.id, technician: owner.name, forced: true, startedAt: 1000, durationMs: 125_000, isWhole: false },
+    receipt: null,
+  });
+  const path = join(at.folder, 'recordings/finished', name);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(`${path}.rcrec`, FILM);
+  await at.member('auditor@example.com', ['auditor']);
+  const signIn = async () => (await at.signIn('auditor@example.com', PASSWORD)).token;
+  const film = `/auditor/recordings/${nonce}/film.rcrec`;
+  const ask = (token: string, headers: Record<string, string> = {}, method = 'GET', what = film) =>
+    askSocket(at.socketPath, method, what, token, headers);
+  const look = (token: string) => ask(token, { accept: 'text/html' }, 'GET', `/auditor/sessions/${id}`);
+  return { at, id, nonce, path, film, signIn, ask, look };
+}
+
+test('H-04 RFC 9110 §14: one range is answered, whatever else is asked for is ignored, and nothing reaches beyond the file', t => {
+  for (const ignored of ['', 'bytes=', 'bytes=-', 'bytes=5-3', 'bytes=0-1,5-6', 'lines=0-1', 'bytes=a-b', 'bytes 0-1'])
+    t.is(partOf(ignored, 10), 'whole', ignored);
+  for (const beyond of ['bytes=10-', 'bytes=10-20', 'bytes=-0', 'bytes=999999999999999-'])
+    t.is(partOf(beyond, 10), 'unsatisfiable', beyond);
+  t.deepEqual(partOf('bytes=0-0', 10), { first: 0, last: 0 });
+  t.deepEqual(partOf('BYTES = 3-', 10), { first: 3, last: 9 });
+  t.deepEqual(partOf('bytes=-3', 10), { first: 7, last: 9 });
+  t.deepEqual(partOf('bytes=-99', 10), { first: 0, last: 9 });
+  fc.assert(
+    fc.property(fc.nat(50), fc.string(), fc.nat(99), fc.nat(99), (size, junk, from, to) => {
+      for (const header of [junk, `bytes=${junk}`, `bytes=${from}-${to}`, `bytes=${from}-`, `bytes=-${to}`]) {
+        const part = partOf(header, size);
+        if (typeof part === 'string') continue;
+        if (part.first < 0 || part.last < part.first || part.last >= size) return false;
+      }
+      return true;
+    }),
+  );
+});
+
+test('H-04 a film is sent in the part that is asked for, as long as it is the film one began with', async t => {
+  const { signIn, ask } = await openSession(t);
+  const token = await signIn();
+  const head = await ask(token, { range: 'bytes=0-9' }, 'HEAD');
+  t.is(head.status, 200);
+  t.deepEqual([head.body, head.headers['content-length']], ['', String(FILM.length)], 'HEAD knows no ranges');
+  t.is(head.headers['accept-ranges'], 'bytes');
+  const etag = String(head.headers.etag);
+  t.is(etag, `"${digestOf(FILM)}"`);
+  const part = await ask(token, { range: 'bytes=1000-70999', 'if-range': etag });
+  t.is(part.status, 206);
+  t.is(part.headers['content-range'], `bytes 1000-70999/${FILM.length}`);
+  t.is(part.headers['content-length'], '70000');
+  t.is(part.body, FILM.slice(1000, 71_000));
+  t.is((await ask(token, { range: 'bytes=-5' })).body, FILM.slice(-5));
+  const beyond = await ask(token, { range: `bytes=${FILM.length}-` });
+  t.deepEqual([beyond.status, beyond.headers['content-range'], beyond.body], [416, `bytes */${FILM.length}`, '']);
+  for (const headers of [{}, { range: 'bytes=0-1', 'if-range': '"another"' }, { range: 'bytes=0-1,4-5' }]) {
+    const whole = await ask(token, headers);
+    t.deepEqual([whole.status, whole.body === FILM], [200, true], JSON.stringify(headers));
+    t.regex(String(whole.headers['content-disposition']), /^attachment; filename="2026-06-01-[\w-]+\.rcrec"$/);
+    t.is(whole.headers['content-type'], 'application/octet-stream');
+  }
+});
+
+test('G-02 D-08 each look at a session, a film and each download stands in the log; of a film that plays once an hour', async t => {
+  const { at, id, nonce, film, signIn, ask, look } = await openSession(t);
+  for (const role of ['technician', 'admin'] as const) {
+    await at.member(`${role}@example.com`, [role]);
+    const { token } = await at.signIn(`${role}@example.com`, PASSWORD);
+    for (const path of [film, `/auditor/sessions/${id}`])
+      t.is((await ask(token, {}, 'GET', path)).code, 'portal.not-allowed', `${role} ${path}`);
+  }
+  const logged = async () =>
+    (await at.events()).filter(event => /^(?:session|recording)\.(?:viewed|downloaded)$/.test(event));
+  t.deepEqual(await logged(), []);
+  const [one, other] = [await signIn(), await signIn()];
+  await Promise.all([1, 2, 3, 4].map(n => ask(one, { range: `bytes=${n}-` })));
+  await ask(one, {}, 'HEAD');
+  t.deepEqual(await logged(), ['recording.viewed'], 'once, however many parts');
+  t.like((await at.entries()).at(-1), { sessionId: id, detail: { stream: nonce, form: 'rcrec' } });
+  await ask(other, { range: 'bytes=0-9' });
+  for (let minutes = 10; minutes < 60; minutes += 10) {
+    at.clock.advance(10 * 60_000); // who looks on stays signed in
+    t.is((await ask(one, { range: 'bytes=0-9' })).status, 206);
+  }
+  t.is((await logged()).length, 2, 'another login, and the same within the hour');
+  at.clock.advance(10 * 60_000);
+  await ask(one, { range: 'bytes=0-9' });
+  await ask(one);
+  await ask(one);
+  await look(one);
+  await look(one);
+  const more = ['recording.viewed', 'recording.downloaded', 'recording.downloaded', 'session.viewed', 'session.viewed'];
+  t.deepEqual((await logged()).slice(2), more);
+  t.is((await ask(one, {}, 'GET', film.replace('rcrec', 'avi'))).code, 'recording.missing');
+  t.is((await ask(one, {}, 'GET', `/auditor/sessions/${toBase64Url(bytes(16))}`)).code, 'session.missing');
+  t.is((await logged()).length, 7, 'of what is not there nothing was seen');
+});
+
+test('H-04 E-02 the page shows who, consents, chat and films; what was erased or is gone is told', async t => {
+  const { at, id, film, path, signIn, look } = await openSession(t);
+  const token = await signIn();
+  const has = async (...texts: string[]) => {
+    const { status, body } = await look(token);
+    t.is(status, 200);
+    for (const text of texts) t.true(body.includes(text), text);
+    return body;
+  };
+  const shown = await has(
+    'Carl',
+    'customer allowed',
+    'Hello &lt;b&gt;',
+    '>files<',
+    '2:05',
+    'cut off',
+    'unproved',
+    film,
+  );
+  t.false(shown.includes('changed since'));
+  writeFileSync(`${path}.rcrec`, FILM.slice(1));
+  await has('changed since');
+  rmSync(`${path}.rcrec`);
+  t.false((await has('not kept any more')).includes(film));
+  await at.store.sessionKeys.destroy(id);
+  const erased = await has('This session was erased', 'text is not kept');
+  t.false(erased.includes('Hello') || erased.includes('Carl'));
+});
