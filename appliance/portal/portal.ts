@@ -51,7 +51,8 @@ import { LogSeal } from './technician/log-seal.ts';
 import { Relays } from './technician/relays.ts';
 import { makeApp } from './web/app.ts';
 import { Assets } from './web/assets.ts';
-import type { PortalRouter } from './web/context.ts';
+import type { SignedIn } from './web/context.ts';
+import type { DeclaredRoute } from './web/declared-routes.ts';
 import { Guards } from './web/guards.ts';
 import { peerOf } from './web/headers.ts';
 import { foreignOrigin, requireOwnOrigin } from './web/origin.ts';
@@ -60,6 +61,13 @@ import { notFound } from './web/paths.ts';
 
 const EVENTS_PATH = '/technician/events';
 const FOLDERS = ['look', 'sign-in', 'account', 'admin', 'auditor', 'customer', 'demo', 'public', 'technician'];
+
+interface Upgrade {
+  readonly path: string;
+  readonly rule: DeclaredRoute['rule'];
+  /** @param signedIn null where anyone may have it */
+  readonly take: (request: IncomingMessage, socket: Duplex, head: Buffer, signedIn: SignedIn | null) => void;
+}
 
 export interface PortalParts extends AuditDesk {
   readonly identity: Identity;
@@ -84,22 +92,18 @@ export interface PortalParts extends AuditDesk {
 }
 
 export class Portal {
-  readonly routers: readonly PortalRouter[];
+  readonly routes: readonly DeclaredRoute[];
   readonly handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
   readonly #refusals: Counter;
   readonly #guards: Guards;
   readonly #events: Events;
   readonly #demo: DemoWindow | undefined;
+  readonly #upgrades: readonly Upgrade[];
 
   constructor(parts: PortalParts) {
     const { identity, assets, log, metrics, clock } = parts;
     this.#refusals = metrics.counter('portal_refusals_total', 'Refused requests, by code.');
-    const pages = new Pages(
-      assets,
-      parts.organisation,
-      FOLDERS.map(folder => join(import.meta.dirname, folder)),
-      roles => parts.keeping.retention.warns && roles.includes('master-admin'),
-    );
+    const pages = pagesOf(parts);
     const guards = new Guards(identity);
     this.#guards = guards;
     const { support, gateways } = parts;
@@ -108,7 +112,7 @@ export class Portal {
     this.#events = new Events({ ...parts, present: session => desk.present(session) });
     const shared = { ...parts, pages, guards, desk, relays, entries: support.entries };
     this.#demo = parts.demo && new DemoWindow({ ...shared, desktop: parts.demo });
-    this.routers = [
+    const routers = [
       homeRoutes(shared),
       customerRoutes(shared),
       consolePageRoutes(shared),
@@ -140,11 +144,13 @@ export class Portal {
       technicianApi(shared),
       ...(this.#demo === undefined ? [] : [this.#demo.router]),
     ];
-    const app = makeApp({ log, refusals: this.#refusals, pages, assets, routers: this.routers });
-    this.handle = app.callback();
+    const app = makeApp({ log, refusals: this.#refusals, pages, assets, routers });
+    this.handle = app.handle;
+    this.#upgrades = this.#makeUpgrades();
+    this.routes = [...app.routes, ...this.#upgrades.map(({ path, rule }) => ({ method: 'UPGRADE', path, rule }))];
   }
 
-  /** An upgrade: of our own pages, for a technician, to the one path that takes it. */
+  /** An upgrade: of our own pages, to a path that takes it, for whom its rule names. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     this.#takeUpgrade(request, socket, head).catch(thrown => {
       const error = thrown instanceof ApplianceError ? thrown : defect('an upgrade failed', thrown);
@@ -163,11 +169,34 @@ export class Portal {
     const { headers, url } = request;
     requireOwnOrigin(headers);
     if (headers.origin === undefined) throw foreignOrigin(); // a browser always says it here
-    if (url === DEMO_STREAM_PATH && this.#demo !== undefined) return this.#demo.upgrade(request, socket, head);
-    if (url !== EVENTS_PATH) throw notFound();
-    const signedIn = await this.#guards.technicianOf(headers, peerOf(headers));
-    if (!socket.destroyed) this.#events.upgrade(request, socket, head, signedIn);
+    const upgrade = this.#upgrades.find(({ path }) => path === url);
+    if (upgrade === undefined) throw notFound();
+    const { rule, take } = upgrade;
+    const signedIn = rule.includes('anyone') ? null : await this.#guards.admitUpgrade(rule, headers, peerOf(headers));
+    if (!socket.destroyed) take(request, socket, head, signedIn);
   }
+
+  #makeUpgrades(): readonly Upgrade[] {
+    const [events, demo] = [this.#events, this.#demo];
+    const ofConsoles: Upgrade = {
+      path: EVENTS_PATH,
+      rule: ['technician'],
+      take: (request, socket, head, signedIn) => signedIn && events.upgrade(request, socket, head, signedIn),
+    };
+    if (demo === undefined) return [ofConsoles];
+    // It has a secret of its own instead of logins.
+    const ofDemo: Upgrade = {
+      path: DEMO_STREAM_PATH,
+      rule: ['anyone'],
+      take: (request, socket, head) => demo.upgrade(request, socket, head),
+    };
+    return [ofConsoles, ofDemo];
+  }
+}
+
+function pagesOf({ assets, organisation, keeping: { retention } }: PortalParts): Pages {
+  const folders = FOLDERS.map(folder => join(import.meta.dirname, folder));
+  return new Pages(assets, organisation, folders, roles => retention.warns && roles.includes('master-admin'));
 }
 
 /** Style and scripts; made once, for setup and portal alike. */

@@ -13,7 +13,7 @@ import type { Metrics } from '../metrics.ts';
 import { refuseUpgrade } from './portal.ts';
 import { homeRoutes } from './public/home.ts';
 import { parseNames, parseOrganisation, parseTimeZone } from './setup/setup-form.ts';
-import { makeApp } from './web/app.ts';
+import { type App, makeApp } from './web/app.ts';
 import type { Assets } from './web/assets.ts';
 import type { PortalContext, PortalMiddleware, PortalRouter, PortalState } from './web/context.ts';
 import { clearCookie, findCookie, setCookie } from './web/cookies.ts';
@@ -72,8 +72,8 @@ export interface SetupParts {
 }
 
 export class Setup {
-  readonly routers: readonly PortalRouter[];
-  readonly handle: ReturnType<ReturnType<typeof makeApp>['callback']>;
+  readonly routes: App['routes'];
+  readonly handle: App['handle'];
   readonly upgrade: (request: Parameters<typeof refuseUpgrade>[0], socket: Parameters<typeof refuseUpgrade>[1]) => void;
   readonly #parts: SetupParts;
   readonly #pages: Pages;
@@ -91,8 +91,10 @@ export class Setup {
     this.#pages = new Pages(assets, config.organisation, folders);
     const refusals = metrics.counter('portal_refusals_total', 'Refused requests, by code.');
     const guards = new Guards(identity);
-    this.routers = [this.#routes(guards), homeRoutes({ ...parts, guards })];
-    this.handle = makeApp({ log, refusals, pages: this.#pages, assets, routers: this.routers }).callback();
+    const routers = [this.#routes(guards), homeRoutes({ ...parts, guards })];
+    const app = makeApp({ log, refusals, pages: this.#pages, assets, routers });
+    this.routes = app.routes;
+    this.handle = app.handle;
     this.upgrade = (request, socket) => refuseUpgrade(request, socket, refusals);
   }
 

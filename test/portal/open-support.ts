@@ -193,14 +193,14 @@ export async function openTestPortal(
 }
 
 /** Support, and the portal on a socket of its own: what a console meets. */
-export async function openTestDesk() {
+export async function openTestDesk(over: Partial<PortalParts> = {}) {
   const at = await openTestSupport();
   const programs = { offers: async () => [], open: () => Promise.reject(new Error('not in this test')) };
   const gateways = () => [
     { id: 'gateway-1', host: 'support.example.com', port: 8443 },
     { id: 'gateway-2', host: 'support.example.com', port: 8444 },
   ];
-  const portal = await openTestPortal(at, at.parts, { programs, gateways });
+  const portal = await openTestPortal(at, at.parts, { programs, gateways, ...over });
   const socketPath = join(at.folder, 'portal.sock');
   const listener = new SocketListener(socketPath, portal);
   await listener.listen();
@@ -210,5 +210,5 @@ export async function openTestDesk() {
     await at.close();
   };
   const consoleOf = ({ token }: { token: string }) => new TestConsole(socketPath, token);
-  return { ...at, socketPath, consoleOf, close };
+  return { ...at, socketPath, routes: portal.routes, consoleOf, close };
 }

@@ -77,8 +77,12 @@ export class TestEvents {
     });
   }
 
-  static async open(socketPath: string, headers: Readonly<Record<string, string>>): Promise<TestEvents> {
-    const socket = new WebSocket(`ws+unix:${socketPath}:/technician/events`, {
+  static async open(
+    socketPath: string,
+    headers: Readonly<Record<string, string>>,
+    path = '/technician/events',
+  ): Promise<TestEvents> {
+    const socket = new WebSocket(`ws+unix:${socketPath}:${path}`, {
       headers: { host: 'localhost', origin: 'https://localhost', 'x-appliance-peer': '192.0.2.7', ...headers },
     });
     const events = new TestEvents(socket);

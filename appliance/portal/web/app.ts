@@ -6,6 +6,7 @@ import type { Counter } from '../../metrics.ts';
 import type { Assets } from './assets.ts';
 import { compressPages } from './compression.ts';
 import type { PortalRouter, PortalState } from './context.ts';
+import { type DeclaredRoute, declaredRoutes } from './declared-routes.ts';
 import { answerErrors } from './errors.ts';
 import { peerAddress, securityHeaders } from './headers.ts';
 import { ownOriginWrites } from './origin.ts';
@@ -25,7 +26,14 @@ export interface AppParts {
   readonly routers: readonly PortalRouter[];
 }
 
-export function makeApp({ log, refusals, pages, assets, routers }: AppParts): Koa<PortalState> {
+export interface App {
+  readonly handle: ReturnType<Koa<PortalState>['callback']>;
+  readonly routes: readonly DeclaredRoute[];
+}
+
+/** @throws ApplianceError `appliance.defect` when a route does not say who may use it */
+export function makeApp({ log, refusals, pages, assets, routers }: AppParts): App {
+  const routes = declaredRoutes(routers);
   const app = new Koa<PortalState>(); // never `proxy: true`: the peer's address comes from the gateway alone
   app.on('error', error => log.error('portal.answer-failed', { why: String(error) }));
   app.use(securityHeaders);
@@ -46,5 +54,5 @@ export function makeApp({ log, refusals, pages, assets, routers }: AppParts): Ko
   app.use((ctx, next) => (SAML_FORM.test(ctx.path) ? takeSaml(ctx, next) : takeBody(ctx, next)));
   // Here a stranger's bytes become routes' business; each route parses what it takes.
   for (const router of routers) app.use(router.routes());
-  return app;
+  return { handle: app.callback(), routes };
 }

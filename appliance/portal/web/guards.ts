@@ -1,4 +1,4 @@
-// Who may use a route. Every route names its guard first; a test walks the routers and fails on one that doesn't.
+// Who may use a route. Every route names its guard first; nothing starts with one that doesn't (declared-routes.ts).
 import type { IncomingHttpHeaders } from 'node:http';
 import { ApplianceError } from '../../errors.ts';
 import type { Identity } from '../../identity/identity.ts';
@@ -68,13 +68,13 @@ export class Guards {
   }
 
   /**
-   * A technician at a whole login, for an upgrade; it is no activity.
+   * Who asks for an upgrade, at a whole login; it is no activity.
    * @throws ApplianceError `portal.sign-in`, `portal.not-allowed`
    */
-  async technicianOf(headers: IncomingHttpHeaders, address: string): Promise<SignedIn> {
+  async admitUpgrade(names: readonly Guard[], headers: IncomingHttpHeaders, address: string): Promise<SignedIn> {
     const session = await this.#find(headers.cookie, address, false);
     if (session?.login.stage !== 'full') throw notSignedIn();
-    if (!fits('technician', session)) throw notAllowed();
+    if (!names.some(name => fits(name, session))) throw notAllowed();
     return session;
   }
 

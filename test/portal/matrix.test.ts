@@ -1,0 +1,135 @@
+// Everybody asks everything (D-08): each route of the real portal, as nobody, in each role and some of them together, in each
+// stage of signing in, and from a foreign page. Who is refused gets one answer, and nothing has changed by it.
+import { randomBytes } from 'node:crypto';
+import test from 'ava';
+import { permissions } from '../../appliance/permissions/decision.ts';
+import { ROOT_GROUP_ID } from '../../appliance/permissions/group-store.ts';
+import { type Matrix, members, openMatrix, people } from './open-matrix.ts';
+import { fromElsewhere, routeTable } from './route-table.ts';
+
+const everyMember = Object.keys(members);
+const admins = ['admin', 'admin of a part', 'admin and technician'];
+const auditors = ['auditor', 'technician and auditor'];
+// Whom each rule lets pass, by hand.
+const passes: Record<keyof typeof routeTable, readonly string[]> = {
+  anyone: people,
+  'two-step': ['awaits two-step'],
+  'enrol-two-step': ['has to set up two-step'],
+  'change-password': ['has to change his password'],
+  'member or change-password': ['has to change his password', ...everyMember],
+  member: everyMember,
+  auditor: auditors,
+  'master-admin': ['master admin'],
+  'master-admin or admin': ['master admin', ...admins],
+  'master-admin or auditor': ['master admin', ...auditors],
+  'master-admin or admin or auditor': ['master admin', ...admins, ...auditors],
+  technician: ['technician', 'admin and technician', 'technician and auditor'],
+};
+const everything = Object.entries(routeTable).flatMap(([rule, routes]) =>
+  routes.flatMap(route => people.map(who => ({ route, who, isAllowed: passes[rule]?.includes(who) === true }))),
+);
+type Cell = (typeof everything)[number];
+const isUpgrade = ({ route }: Cell) => route.startsWith('UPGRADE ');
+const isRead = ({ route }: Cell) => route.startsWith('GET ');
+/** Answers of the portal before a route was asked at all, or instead of it. */
+const UNASKED = ['portal.sign-in', 'portal.not-allowed', 'portal.foreign-origin', 'portal.not-found'];
+/** Without its parameters it is no question. */
+const INCOMPLETE = 'GET /technician/api/sessions';
+const AT_ONCE = 8;
+
+let matrix: Matrix;
+test.before(async () => {
+  matrix = await openMatrix();
+});
+test.after.always(() => matrix?.desk.close());
+
+/** Asks some of it, several at once. @returns what `judge` finds wrong */
+async function faults(cells: readonly Cell[], judge: (cell: Cell) => Promise<string | null>): Promise<string[]> {
+  const left = [...cells];
+  const found: string[] = [];
+  const work = async () => {
+    for (let cell = left.shift(); cell !== undefined; cell = left.shift()) {
+      const fault = await judge(cell);
+      if (fault !== null) found.push(`${cell.route} as ${cell.who}: ${fault}`);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  return found;
+}
+
+const unless = (expected: string, got: string) => (got === expected ? null : got);
+
+test.serial('D-08 whoever a rule does not name is refused, and nothing has changed by his asking', async t => {
+  const refused = everything.filter(cell => !cell.isAllowed && !isUpgrade(cell));
+  t.true(refused.length > 1000, `${refused.length}`);
+  const before = await matrix.look();
+  const found = await faults(refused, async ({ route, who }) => {
+    const { status, code } = await matrix.ask(route, who);
+    return unless(everyMember.includes(who) ? '403 portal.not-allowed' : '401 portal.sign-in', `${status} ${code}`);
+  });
+  t.deepEqual(found, []);
+  t.is(await matrix.look(), before);
+});
+
+test.serial('C-08 D-08 nobody writes from a foreign page, whoever he is', async t => {
+  const writes = everything.filter(cell => !isRead(cell) && !isUpgrade(cell) && !fromElsewhere.includes(cell.route));
+  const before = await matrix.look();
+  const found = await faults(writes, async ({ route, who }) => {
+    const { status, code } = await matrix.ask(route, who, { headers: { origin: 'https://evil.example' } });
+    return unless('403 portal.foreign-origin', `${status} ${code}`);
+  });
+  t.deepEqual(found, []);
+  t.is(await matrix.look(), before);
+});
+
+// What an admin asks of a group that is not his, as the pages would send it.
+const seen = '{}';
+const silent = Object.fromEntries(permissions.map(permission => [permission, 'inherit']));
+const beyond = ({ part, otherGroup, technician }: Matrix['ids']): readonly [route: string, json: unknown][] => [
+  ['POST /admin/groups/new', { name: 'Mine', parentId: otherGroup }],
+  ['POST /admin/groups/:id/name', { name: 'Mine', seen: 'Sales' }],
+  ['POST /admin/groups/:id/place', { parentId: part, seen: ROOT_GROUP_ID }],
+  ['POST /admin/groups/:id/permissions', { ...silent, reboot: 'grant', seen }],
+  ['POST /admin/groups/:id/policy', { codesMatch: 'true', seen }],
+  ['POST /admin/groups/:id/delete', { seen: 1 }],
+  ['POST /admin/groups/:id/technicians', { to: part, where: 'here', members: technician }],
+  ['POST /admin/members/:id/group', { groupId: part, seen: otherGroup }],
+  ['POST /admin/members/:id/parts', { parts: part, seen: [] }],
+];
+
+test.serial('D-08 an admin of a part changes no group and moves no technician outside of it', async t => {
+  const before = await matrix.look();
+  for (const [route, json] of beyond(matrix.ids)) {
+    for (const who of admins) {
+      const { status, body } = await matrix.ask(route, who, { json });
+      t.deepEqual([status, body.includes('portal.not-allowed')], [403, false], `${route} as ${who}`);
+    }
+  }
+  t.is(await matrix.look(), before);
+  const own = { name: 'Mine', parentId: matrix.ids.part };
+  t.is((await matrix.ask('POST /admin/groups/new', 'admin of a part', { json: own })).status, 303);
+  t.not(await matrix.look(), before, 'a change is seen');
+});
+
+test.serial('C-08 D-08 an upgrade is for whom its rule names, and for our own pages', async t => {
+  const upgrades = everything.filter(isUpgrade);
+  t.is(upgrades.length, people.length);
+  for (const { route, who, isAllowed } of upgrades) {
+    const path = route.replace('UPGRADE ', '');
+    const refused = everyMember.includes(who) ? 403 : 401;
+    t.is(await matrix.upgrade(path, who), isAllowed ? 101 : refused, who);
+    t.is(await matrix.upgrade(path, who, { origin: 'https://evil.example' }), 403, `${who} from elsewhere`);
+  }
+});
+
+// Last: some of it changes things. It names what is not there, where it names something.
+test.serial('D-08 whomever a rule names passes it', async t => {
+  const allowed = everything.filter(cell => cell.isAllowed && !isUpgrade(cell) && cell.route !== 'POST /sign-out');
+  const found = await faults(allowed, async cell => {
+    const { route, who } = cell;
+    const { status, code } = await matrix.ask(route, who, { id: randomBytes(16).toString('base64url') });
+    const isPage = isRead(cell) && !route.includes(':') && route !== INCOMPLETE;
+    return UNASKED.includes(code) || status >= (isPage ? 400 : 500) ? `${status} ${code}` : null;
+  });
+  t.deepEqual(found, []);
+});
