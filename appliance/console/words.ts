@@ -1,4 +1,5 @@
 // The words of the console for what has a name in the code: actions, states, events, endings.
+import type { AskableAction } from '../protocol/consent.ts';
 import type { QueueName, SessionEventView, StatusName } from '../protocol/console-api.ts';
 import type { Delivery } from './chat-store.ts';
 import type { RequestState } from './request-store.ts';
@@ -24,7 +25,7 @@ export const actions: Readonly<Record<string, ActionWords>> = {
   'share-technician-screen': { name: 'Show my screen', icon: 'monitor-up' },
   'record-sessions': { name: 'Record the session', icon: 'video' },
   'single-prompt': { name: 'One yes for everything', icon: 'list-checks' },
-};
+} satisfies Record<AskableAction, ActionWords>;
 
 export const queueWords: Readonly<Record<QueueName, string>> = {
   incoming: 'Incoming',
@@ -119,6 +120,7 @@ const events: Readonly<Record<string, string | null>> = {
   'action.chat-mismatch': 'A line stands differently in the two reports',
   'action.report-fork': 'The program’s reports contradict each other',
   'rights.granted': 'Right given',
+  'rights.refused': 'Right refused',
   'rights.revoked': 'Rights taken back',
   'rights.customer-stopped': 'Stopped by the customer',
   'action.console-said': null,

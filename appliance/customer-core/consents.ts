@@ -6,10 +6,10 @@ import type { Bytes } from '../protocol/bytes.ts';
 import type { Answer } from '../protocol/consent.ts';
 import { MAX_GRANT_MS } from '../protocol/signed.ts';
 import type { InputGate } from './input-gate.ts';
-import type { Narrowing } from './narrowing.ts';
+import { mayAsk, SINGLE_PROMPT } from './may-ask.ts';
+import { type Narrowing, permissionsOf } from './narrowing.ts';
 import { type AppletSigned, type AppletSigner, CONSENT_DOMAIN, type ConsentReceipt, writeReceipt } from './objects.ts';
 
-export const SINGLE_PROMPT = 'single-prompt';
 const CONSENT_ID_BYTES = 16;
 /** After a no the same technician can't ask again at once. */
 export const PAUSE_AFTER_NO_MS = 3000;
@@ -54,6 +54,8 @@ export interface OpenConsent {
   readonly scope: string;
   readonly linkId: Bytes;
   readonly sub: string;
+  /** It followed from the one yes to everything. */
+  readonly isUnderSinglePrompt: boolean;
   /** Monotonic ms. */
   readonly until: number;
 }
@@ -121,7 +123,7 @@ export class Consents {
     if (above !== null) return this.#follow(link, question, { askedAt, above });
     const answer = await this.#ask(link, question, askedAt);
     if (answer !== 'yes') this.#refusedAt.set(askKey(link, request.action), this.#options.clock.monotonic());
-    else this.#hold(link, question, this.#options.clock.monotonic() + ttlMs);
+    else this.#hold(link, question, { until: this.#options.clock.monotonic() + ttlMs, isUnderSinglePrompt: false });
     const by = answer === 'yes' ? null : 'customer';
     return this.#outcome(link, question, { askedAt, answer, under: null, refusedBy: by });
   }
@@ -168,7 +170,7 @@ export class Consents {
   }
 
   #refuses(link: LinkIdentity, action: string, narrowing: Narrowing): Outcome['refusedBy'] {
-    if (action === SINGLE_PROMPT ? !narrowing.singlePrompt : !narrowing.actions.has(action)) return 'policy';
+    if (!mayAsk({ action, isUnderSinglePrompt: false }, permissionsOf(narrowing)).allowed) return 'policy';
     if (this.#asking !== null) return 'busy';
     const refusedAt = this.#refusedAt.get(askKey(link, action));
     const isTooSoon = refusedAt !== undefined && this.#options.clock.monotonic() - refusedAt < PAUSE_AFTER_NO_MS;
@@ -176,16 +178,16 @@ export class Consents {
   }
 
   #singlePrompt(link: LinkIdentity, action: string, narrowing: Narrowing): OpenConsent | null {
-    if (action === SINGLE_PROMPT || !narrowing.singlePrompt) return null;
+    if (!mayAsk({ action, isUnderSinglePrompt: true }, permissionsOf(narrowing)).allowed) return null;
     const isIt = (consent: OpenConsent) => consent.action === SINGLE_PROMPT && consent.sub === link.sub;
     return this.list().find(isIt) ?? null;
   }
 
   #follow(link: LinkIdentity, question: Question, from: { askedAt: number; above: OpenConsent }): Promise<Outcome> {
     const { above, askedAt } = from;
-    const left = above.until - this.#options.clock.monotonic();
-    const ttlMs = Math.max(1, Math.floor(Math.min(question.ttlMs, left)));
-    this.#hold(link, question, Math.min(above.until, this.#options.clock.monotonic() + ttlMs));
+    const now = this.#options.clock.monotonic();
+    const ttlMs = Math.max(1, Math.floor(Math.min(question.ttlMs, above.until - now)));
+    this.#hold(link, question, { until: Math.min(above.until, now + ttlMs), isUnderSinglePrompt: true });
     return this.#outcome(
       link,
       { ...question, ttlMs },
@@ -210,10 +212,14 @@ export class Consents {
     });
   }
 
-  #hold(link: LinkIdentity, { consentId, action, scope }: Question, until: number): void {
+  #hold(
+    { linkId, sub }: LinkIdentity,
+    { consentId, action, scope }: Question,
+    as: Pick<OpenConsent, 'until' | 'isUnderSinglePrompt'>,
+  ): void {
     const { clock } = this.#options;
-    const held = { consentId, action, scope, linkId: link.linkId, sub: link.sub, until };
-    const cancel = clock.after(until - clock.monotonic(), () => {
+    const held = { consentId, action, scope, linkId, sub, ...as };
+    const cancel = clock.after(as.until - clock.monotonic(), () => {
       const consent = this.#open.get(key(consentId));
       if (consent !== undefined) this.#end(consent, 'time');
     });

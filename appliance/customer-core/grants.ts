@@ -8,6 +8,8 @@ import { type Bytes, equalBytes } from '../protocol/bytes.ts';
 import { type Grant, parseGrant } from '../protocol/signed.ts';
 import type { Consents, LinkIdentity } from './consents.ts';
 import type { InputGate } from './input-gate.ts';
+import { mayAsk } from './may-ask.ts';
+import { type Narrowing, permissionsOf } from './narrowing.ts';
 import type { Later } from './objects.ts';
 
 export type Dropped = 'no-grant' | 'stopped' | 'dialog' | 'frozen' | 'expired';
@@ -26,12 +28,14 @@ export interface GrantsOptions {
   readonly sid: SessionId;
   readonly consents: Pick<Consents, 'find'>;
   readonly gate: InputGate;
+  /** What may be asked for at all, now. */
+  readonly narrowing: () => Narrowing;
   /** The link there is now, or null. */
   readonly link: () => LinkIdentity | null;
   /** Rights are frozen: no lease (leases.ts). */
   readonly isFrozen: () => boolean;
-  /** Says that both codes match, where the policy wants that before control. */
-  readonly mayControl: () => boolean;
+  /** Whether the action still waits until the codes of this link were compared. */
+  readonly awaitsCodes: (action: string) => boolean;
   /** Empties the queues of the action and lets go of its keys; the number has been raised before. */
   readonly stopped: (held: HeldGrant, by: string) => void;
 }
@@ -113,7 +117,9 @@ export class HeldGrants {
     if (consent.sub !== grant.sub || !equalBytes(consent.linkId, grant.linkId))
       throw refused('the yes was to someone else');
     if (this.#used.has(toBase64Url(grant.consentId))) throw refused('the yes was used already');
-    if (grant.action === CONTROL && !this.#options.mayControl()) throw refused('the codes were not compared');
+    const permits = permissionsOf(this.#options.narrowing());
+    if (!mayAsk(consent, permits).allowed) throw refused('the policy does not allow it (any more)');
+    if (this.#options.awaitsCodes(grant.action)) throw refused('the codes were not compared');
   }
 
   #whyNot(number: number, action: string): Dropped | null {

@@ -1,8 +1,10 @@
 // What the appliance sends about rights can only take away (D-06). The applet begins with what its credential's policy
 // allows; each further notice is intersected with what is left, so a later, wider one has no effect.
 import type { Bytes } from '../protocol/bytes.ts';
+import type { AskableAction } from '../protocol/consent.ts';
 import { Fields } from '../protocol/fields.ts';
 import { MAX_GRANT_MS } from '../protocol/signed.ts';
+import { SINGLE_PROMPT } from './may-ask.ts';
 
 export interface Narrowing {
   /** Actions that may be asked for at all. */
@@ -35,6 +37,11 @@ export function parsePolicy(bytes: Bytes): Narrowing {
   };
   fields.end();
   return policy;
+}
+
+/** For `mayAsk`: the permissions of the technician's group, as far as the appliance has told of them. */
+export function permissionsOf({ actions, singlePrompt }: Narrowing): (permission: AskableAction) => boolean {
+  return permission => (permission === SINGLE_PROMPT ? singlePrompt : actions.has(permission));
 }
 
 /** @returns what is allowed by both */

@@ -18,7 +18,6 @@ export interface SessionCodesOptions {
 export class SessionCodes {
   readonly #options: SessionCodesOptions;
   #said: boolean | null = null;
-  #isClaimedTwice = false;
 
   constructor(options: SessionCodesOptions) {
     this.#options = options;
@@ -27,14 +26,16 @@ export class SessionCodes {
   /** Why nothing but chat is possible because of them; null when they are no reason. */
   get whyNot(): 'codes-differ' | 'codes-needed' | null {
     if (this.#said === false) return 'codes-differ';
-    return this.#isClaimedTwice && !this.#options.rights().areCodesCompared ? 'codes-needed' : null;
+    const { isClaimedTwice, areCodesCompared } = this.#options.rights();
+    return isClaimedTwice && !areCodesCompared ? 'codes-needed' : null;
   }
 
   /** A new link has new codes. */
   linkStarted(): void {
     this.#said = null;
-    if (this.#isClaimedTwice) this.#options.view.notice('claimed-twice');
-    if (this.#options.rights().narrowing.codesMatch) this.#options.view.notice('codes-needed');
+    const { isClaimedTwice, narrowing } = this.#options.rights();
+    if (isClaimedTwice) this.#options.view.notice('claimed-twice');
+    if (narrowing.codesMatch) this.#options.view.notice('codes-needed');
   }
 
   /** The customer has compared them. @returns false when there is nothing to compare */
@@ -67,11 +68,10 @@ export class SessionCodes {
 
   /** Somebody else holds what should be this customer's alone: chat only, until the codes were compared. */
   claimedTwice(): void {
-    if (this.#isClaimedTwice) return;
-    this.#isClaimedTwice = true;
     const { rights, view, log } = this.#options;
+    if (rights().isClaimedTwice) return;
     view.notice('claimed-twice');
-    if (!rights().areCodesCompared) rights().stopAll('appliance');
+    rights().claimedTwice();
     log('claimed-twice', {});
   }
 }

@@ -8,7 +8,8 @@ import { type ConsentEnd, Consents, type LinkIdentity, type OpenConsent, type Qu
 import { type HeldGrant, HeldGrants } from './grants.ts';
 import { InputGate } from './input-gate.ts';
 import { LeaseKeeper } from './leases.ts';
-import { type Narrowing, narrow } from './narrowing.ts';
+import { mayAsk, mustCompareCodes } from './may-ask.ts';
+import { type Narrowing, narrow, permissionsOf } from './narrowing.ts';
 import type { AppletSigner, Later } from './objects.ts';
 import { Presence } from './presence.ts';
 
@@ -49,6 +50,7 @@ export class SessionRights {
   #narrowing: Narrowing = nothing;
   #isVisible = true;
   #areCodesCompared = false;
+  #isClaimedTwice = false;
 
   constructor(options: SessionRightsOptions) {
     this.#options = options;
@@ -67,7 +69,8 @@ export class SessionRights {
     this.grants = new HeldGrants({
       ...{ clock, verify, sid, link, consents: this.consents, gate: this.gate, stopped: options.stopped },
       isFrozen: () => this.isFrozen,
-      mayControl: () => this.#areCodesCompared || !this.#narrowing.codesMatch,
+      narrowing: () => this.#narrowing,
+      awaitsCodes: action => !this.#areCodesCompared && mustCompareCodes(action, this.#codesRule),
     });
     this.presence = new Presence({ narrowing: () => this.#narrowing, grants: this.grants, endSession: end });
   }
@@ -78,6 +81,11 @@ export class SessionRights {
 
   get areCodesCompared(): boolean {
     return this.#areCodesCompared;
+  }
+
+  /** Somebody else holds what should be this customer's alone. */
+  get isClaimedTwice(): boolean {
+    return this.#isClaimedTwice;
   }
 
   get isVisible(): boolean {
@@ -105,6 +113,12 @@ export class SessionRights {
     this.#areCodesCompared = true;
   }
 
+  /** Nothing but chat, until the codes were compared. */
+  claimedTwice(): void {
+    this.#isClaimedTwice = true;
+    if (!this.#areCodesCompared) this.stopAll('appliance');
+  }
+
   /** The customer says that they differ: nothing but chat. */
   codesDiffer(): void {
     this.#areCodesCompared = false;
@@ -115,11 +129,11 @@ export class SessionRights {
   /** The appliance takes away; what it would add has no effect (D-06). */
   narrow(policy: Narrowing): void {
     this.#narrowing = narrow(this.#narrowing, policy);
-    const { actions, singlePrompt, maxConsentMs } = this.#narrowing;
+    const { maxConsentMs } = this.#narrowing;
     const { clock } = this.#options;
-    for (const { consentId, action, until } of this.consents.list()) {
-      const isAllowed = action === 'single-prompt' ? singlePrompt : actions.has(action);
-      if (!isAllowed) this.consents.revoke(consentId, 'appliance');
+    for (const consent of this.consents.list()) {
+      const { consentId, until } = consent;
+      if (!mayAsk(consent, permissionsOf(this.#narrowing)).allowed) this.consents.revoke(consentId, 'appliance');
       else if (until - clock.monotonic() > maxConsentMs)
         clock.after(maxConsentMs, () => this.consents.revoke(consentId, 'time'));
     }
@@ -144,6 +158,10 @@ export class SessionRights {
     this.grants.stop(by);
     this.consents.close();
     this.gate.close();
+  }
+
+  get #codesRule() {
+    return { codesMatch: this.#narrowing.codesMatch, isClaimedTwice: this.#isClaimedTwice };
   }
 
   #void(): void {

@@ -1,6 +1,6 @@
 // Who may do what (D-01 D-02 D-08): role, the session's state, whose session it is, and the permission as the tree of
-// technician groups gives it. [portable] Portal, console and applet decide by this one function; the customer's consent
-// comes on top of it and is never decided here.
+// technician groups gives it. [portable] What a customer can be asked for at all is `customer-core/may-ask.ts`, by which the
+// applet decides too; his consent comes on top of it and is never decided here.
 
 export const permissions = [
   'launch-remote-control',
@@ -142,7 +142,8 @@ const rules: Record<Action, Rule> = {
   hold: act('own', ['active']),
   resume: act('own', ['on-hold']),
   'end-session': act('own-or-part', open, ['technician', 'admin', 'master-admin']),
-  'make-pin': act('own', ['connecting']),
+  // Whoever may make no sessions (any more) lets nobody into one he has made before, either.
+  'make-pin': { ...act('own', ['connecting']), permission: 'start-private-sessions' },
   monitor: act('part', ['active', 'on-hold', 'reconnecting'], ['admin', 'master-admin']),
   'read-log': act('any', sessionStates, ['auditor', 'master-admin']),
 };

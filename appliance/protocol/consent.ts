@@ -18,6 +18,28 @@ const TYPES = ['request', 'asked', 'answer', 'started', 'end'] as const;
 const ANSWERS = ['yes', 'no', 'silence'] as const;
 const ENDED_BY = ['customer', 'technician', 'appliance', 'time'] as const;
 
+/**
+ * What can be asked of a customer, each by the name of its permission. The permissions that are not here, making sessions
+ * and handing them over, are no business of the customer's computer: no question and no grant ever names them.
+ */
+export const askableActions = [
+  'launch-remote-control',
+  'reboot',
+  'launch-desktop-viewing',
+  'record-sessions',
+  'send-files',
+  'receive-files',
+  'launch-file-manager',
+  'request-windows-credentials',
+  'send-urls',
+  'clipboard-synchronisation',
+  'view-system-information',
+  'deploy-scripts',
+  'single-prompt',
+  'share-technician-screen',
+] as const;
+export type AskableAction = (typeof askableActions)[number];
+
 export type Answer = (typeof ANSWERS)[number];
 export type EndedBy = (typeof ENDED_BY)[number];
 

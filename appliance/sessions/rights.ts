@@ -4,18 +4,21 @@ import { randomBytes } from 'node:crypto';
 import type { AuditLog } from '../audit/audit.ts';
 import { type Actor, applianceActor } from '../audit/entry.ts';
 import type { Cancel, Clock } from '../clock.ts';
+import { mayAsk, mustCompareCodes, SINGLE_PROMPT } from '../customer-core/may-ask.ts';
 import { type AppletSigned, CONSENT_DOMAIN, type ConsentReceipt, parseReceipt } from '../customer-core/objects.ts';
 import { ApplianceError, describeError } from '../errors.ts';
 import { type SessionId, toBase64Url } from '../guid.ts';
 import type { Log } from '../log.ts';
 import { denial } from '../permissions/authorise.ts';
-import { decide, permissions } from '../permissions/decision.ts';
+import { type Decision, decide, type Question } from '../permissions/decision.ts';
 import type { Groups } from '../permissions/groups.ts';
 import { type CanonicalValue, canonicalBytes } from '../protocol/canonical-json.ts';
+import { type AskableAction, askableActions } from '../protocol/consent.ts';
 import { MAX_CREDENTIAL_MS, MAX_GRANT_MS, MAX_LEASE_MS } from '../protocol/signed.ts';
+import type { Transaction } from '../store/sql.ts';
 import type { Store } from '../store/store.ts';
 import { checkAppletBytes } from './applet-signature.ts';
-import { insertGrant } from './session-log-store.ts';
+import { findGranted, insertGrant } from './session-log-store.ts';
 import { sha256 } from './session-secrets.ts';
 import { isOver } from './session-state.ts';
 import { changeIn, nextNumber, type SessionRow } from './session-store.ts';
@@ -71,7 +74,6 @@ export interface RightsOptions {
 const LEASE_MS = MAX_LEASE_MS;
 /** A yes has to be turned into a grant within so long. */
 const MAX_RECEIPT_AGE_MS = 60_000;
-const CONTROL = 'launch-remote-control';
 const ID = /^[A-Za-z0-9_-]{22}$/;
 
 export class Rights {
@@ -120,7 +122,7 @@ export class Rights {
     const effective = await this.#options.groups.effective(session.groupId);
     const { consentMinutes, singlePrompt, codesMatch, forcedRecording, customerAway } = effective.policy;
     return {
-      actions: permissions.filter(permission => effective.permissions[permission].allowed).sort(),
+      actions: askableActions.filter(action => effective.permissions[action].allowed).sort(),
       maxConsentMs: consentMinutes === 0 ? MAX_GRANT_MS : consentMinutes * 60_000,
       ...{ singlePrompt, codesMatch, forcedRecording, customerAway },
     };
@@ -195,16 +197,26 @@ export class Rights {
    * @throws ApplianceError `rights.refused`, `rights.compare-codes`, `permission.denied`
    */
   async grant(sessionId: SessionId, technician: Actor, signed: AppletSigned): Promise<SignedObject> {
-    const { store, audit, sessions, clock } = this.#options;
-    const before = await sessions.get(sessionId);
+    const before = await this.#options.sessions.get(sessionId);
     checkAppletBytes(CONSENT_DOMAIN, signed, before.appletKey);
     const receipt = parseReceipt(signed.payload); // from here on it is what the customer's applet said
-    await this.#checkAuthority(technician.id ?? '', before.linkLogin);
+    try {
+      await this.#checkAuthority(technician.id ?? '', before.linkLogin);
+      return await this.#grant(sessionId, technician, receipt);
+    } catch (error) {
+      if (error instanceof ApplianceError && error.kind === 'refused')
+        await this.#tellRefused(sessionId, technician, receipt, error);
+      throw error;
+    }
+  }
+
+  async #grant(sessionId: SessionId, technician: Actor, receipt: ConsentReceipt): Promise<SignedObject> {
+    const { store, audit, sessions, clock } = this.#options;
     const { action, scope } = receipt;
     const consentId = toBase64Url(receipt.consentId);
     const ttlMs = await store.core.transaction(async tx => {
       const session = await sessions.get(sessionId, tx);
-      await this.#checkReceipt(session, technician, receipt);
+      await this.#checkReceipt(tx, session, technician, receipt);
       await insertGrant(tx, { sessionId, consentId, action, issuedAt: clock.now() }).catch(cause => {
         if (!(cause instanceof ApplianceError && cause.code === 'store.unique')) throw cause;
         throw refused('a grant was made of that yes already');
@@ -281,7 +293,7 @@ export class Rights {
     await this.#checkAuthority(session.ownerId, loginId);
   }
 
-  async #checkReceipt(session: SessionRow, technician: Actor, receipt: ConsentReceipt): Promise<void> {
+  async #checkReceipt(tx: Transaction, session: SessionRow, technician: Actor, receipt: ConsentReceipt): Promise<void> {
     const { groups, clock } = this.#options;
     if (receipt.sid !== session.id) throw refused('a yes of another session');
     this.#checkLink(session, toBase64Url(receipt.linkId));
@@ -289,16 +301,32 @@ export class Rights {
     if (receipt.sub !== technician.id || session.ownerId !== technician.id) throw refused('a yes to someone else');
     if (receipt.answer !== 'yes' || receipt.ttlMs <= 0) throw refused('it was no yes');
     if (Math.abs(clock.now() - receipt.answeredAt) > MAX_RECEIPT_AGE_MS) throw refused('an old yes');
-    const action = permissions.find(name => name === receipt.action);
-    if (action === undefined) throw refused('no such action');
     const groupPath = await groups.pathOf(technician.id);
     const actor = { id: technician.id, roles: ['technician'] as const };
-    const { allowed, why } = decide({ action, actor, ownerId: session.ownerId, groupPath, state: session.state });
-    if (!allowed) throw denial(action, why);
-    const mustCompare = session.isClaimedTwice || (action === CONTROL && (await this.policyOf(session)).codesMatch);
-    if (mustCompare && !session.areCodesCompared) {
+    checkPermissions(receipt, { actor, ownerId: session.ownerId, groupPath, state: session.state });
+    const { under } = receipt;
+    if (under !== null && (await findGranted(tx, session.id, toBase64Url(under))) !== SINGLE_PROMPT)
+      throw refused('it follows from no yes to everything');
+    const { codesMatch } = await this.policyOf(session);
+    const { isClaimedTwice, areCodesCompared } = session;
+    if (!areCodesCompared && mustCompareCodes(receipt.action, { codesMatch, isClaimedTwice })) {
       throw new ApplianceError('refused', 'rights.compare-codes', 'the codes have to be compared by voice first');
     }
+  }
+
+  // Of its own: what was refused has left nothing else behind.
+  async #tellRefused(
+    sessionId: SessionId,
+    technician: Actor,
+    { action, scope, consentId }: ConsentReceipt,
+    { code, message }: ApplianceError,
+  ): Promise<void> {
+    const { store, audit } = this.#options;
+    const subject = toBase64Url(consentId);
+    const detail = { action, scope, reason: code, why: message };
+    await store.core.transaction(tx =>
+      audit.append(tx, { event: 'rights.refused', actor: technician, sessionId, subject, detail }),
+    );
   }
 
   #checkLink(session: SessionRow, linkId: string): void {
@@ -333,6 +361,15 @@ export class Rights {
     const { payload, signature } = await this.#options.signer.signSessionObject(object, type, { restart });
     return { payload, signature };
   }
+}
+
+/** @throws ApplianceError `rights.refused`, or `permission.denied` with the group that says no */
+function checkPermissions({ action, under }: ConsentReceipt, about: Omit<Question, 'action'>): void {
+  const decisionOf = (permission: AskableAction): Decision => decide({ ...about, action: permission });
+  const asked = mayAsk({ action, isUnderSinglePrompt: under !== null }, one => decisionOf(one).allowed);
+  if (asked.allowed) return;
+  if (asked.missing === null) throw refused('nothing a customer can be asked for');
+  throw denial(asked.missing, decisionOf(asked.missing).why);
 }
 
 function refused(why: string): ApplianceError {

@@ -97,6 +97,13 @@ export async function insertGrant(
   ]);
 }
 
+/** @returns the action a grant was issued for on that yes */
+export async function findGranted(from: Reader, sessionId: string, consentId: string): Promise<string | undefined> {
+  const sql = 'SELECT action FROM issued_grant WHERE session_id = ? AND consent_id = ?';
+  const row = await from.get(sql, [sessionId, consentId]);
+  return row && String(row.action);
+}
+
 export interface Reply {
   readonly id: string;
   /** Null: shared by all technicians. */

@@ -170,7 +170,8 @@ export class TestCustomer {
     return new HeldGrants({
       ...{ clock, sid, consents, gate, verify: this.#verify, link: () => this.#link },
       isFrozen: () => this.leases.isFrozen,
-      mayControl: () => this.mayControl,
+      narrowing: () => this.narrowing,
+      awaitsCodes: action => !this.mayControl && action === 'launch-remote-control',
       stopped: ({ number }, by) => {
         this.done.push(`stopped by ${by}`);
         this.done.push(this.grants.admitsInput(number) ? 'STILL ADMITTED' : 'keys released');

@@ -103,6 +103,12 @@ test('D-01 starting a private session needs the permission and no session', t =>
   }
 });
 
+test('D-01 D-05 who may make no sessions any more lets nobody into one he has made before', t => {
+  const path = [root, { id: 'x', name: 'X', permissions: { 'start-private-sessions': 'deny' as const } }];
+  t.true(ask('make-pin', { state: 'connecting' }).allowed);
+  t.is(ask('make-pin', { state: 'connecting', groupPath: path }).why.text, 'denied by X');
+});
+
 test('D-08 a session of another technician is out of reach, whatever the permission', t => {
   for (const action of permissions.filter(name => name !== 'start-private-sessions')) {
     t.is(ask(action, { ownerId: 'someone' }).why.by, 'ownership', action);

@@ -1,4 +1,5 @@
 // The words of the customer's window: plain, short, and the same ones the receipt of an answer names (`consent.<action>.1`).
+import type { AskableAction } from '../../protocol/consent.ts';
 import type { NoticeKind, WindowPhase } from '../../protocol/customer-window.ts';
 
 interface Action {
@@ -92,19 +93,13 @@ const actions: Readonly<Record<string, Action>> = {
       'You won’t be asked again: the technician may see and control this computer and exchange files. You can still end everything at any moment.',
     running: 'Everything is allowed for this session',
   },
-  'transfer-sessions': {
-    name: 'Handing over',
-    question: 'Hand over to another technician?',
-    meaning: 'Somebody else of the same organisation will go on helping you.',
-    running: 'You are being handed over',
-  },
   'share-technician-screen': {
     name: 'Seeing the technician’s screen',
     question: 'See the technician’s screen?',
     meaning: 'You will see the technician’s screen. Nothing of yours is shown.',
     running: 'You see the technician’s screen',
   },
-};
+} satisfies Record<AskableAction, Action>;
 
 /** An action this window has no words for is named as it is, never made to sound harmless. */
 export function actionTexts(action: string): Action {
