@@ -75,6 +75,7 @@ export class AuditLog {
   #working: Promise<void> | null = null;
   #signing: Promise<unknown> = Promise.resolve();
   #cancel: Cancel | null = null;
+  #fault = '';
 
   constructor(options: AuditOptions) {
     this.#store = options.store;
@@ -83,6 +84,11 @@ export class AuditLog {
     this.#log = options.log;
     this.#config = options.config;
     this.#index = new TextIndex(options);
+  }
+
+  /** Why it could not be moved and signed the last time; empty when it was. */
+  get fault(): string {
+    return this.#fault;
   }
 
   /** Begins the log when it is new, then moves and signs by the clock. */
@@ -298,9 +304,11 @@ export class AuditLog {
       const entries = (end?.seq ?? 0) - this.#signedSeq;
       const isDue = this.#clock.now() - this.#signedAt >= this.#config.headEverySeconds * 1000;
       if (entries >= this.#config.headEveryEntries || (entries > 0 && isDue)) await this.#signHead();
+      this.#fault = '';
     } catch (error) {
       // The entries stay where they are, committed; the next round tries again.
-      this.#log.error('audit.work-failed', { why: describeError(error) });
+      this.#fault = describeError(error);
+      this.#log.error('audit.work-failed', { why: this.#fault });
     }
   }
 

@@ -38,7 +38,8 @@ const defaults: RetentionSettings = { onlineMonths: 24, archiveMonths: 24, recor
 
 const [SETTINGS, CONFIRMED, LAST] = ['retention', 'retention-confirmed', 'retention-last'];
 const Confirmed = z.strictObject({ settings: RetentionSettings, at: z.int(), by: z.string() });
-const Last = z.strictObject({ at: z.int() });
+const Last = z.strictObject({ at: z.int(), failures: z.int().default(0) });
+export type RetentionRun = z.infer<typeof Last>;
 const LOOK_EVERY_MS = 3_600_000;
 const MAX_SESSIONS = 100_000;
 
@@ -224,7 +225,12 @@ export class Retention {
 
   /** When it last ran; null before the first time. */
   async lastAt(): Promise<number | null> {
-    return (await this.#parts.store.settings.get(LAST, Last))?.at ?? null;
+    return (await this.lastRun())?.at ?? null;
+  }
+
+  /** The last one, and how much of it failed; undefined before the first time. */
+  lastRun(): Promise<RetentionRun | undefined> {
+    return this.#parts.store.settings.get(LAST, Last);
   }
 
   /** Archives and, where it was confirmed, deletes what is due. What fails is tried again the next time. */
@@ -251,7 +257,7 @@ export class Retention {
       'left',
       async month => store.destroyArchive(month),
     );
-    await store.core.transaction(tx => store.settings.set(tx, LAST, { at: clock.now() }));
+    await store.core.transaction(tx => store.settings.set(tx, LAST, { at: clock.now(), failures }));
     await this.#look();
     return { failures };
   }

@@ -13,6 +13,7 @@ import { HandOff } from '../gateway/hand-off.ts';
 import { OwnOrigins } from '../gateway/own-origins.ts';
 import { portalAuthoriser } from '../gateway/portal-authoriser.ts';
 import { Relay } from '../gateway/relay.ts';
+import { startReports } from '../gateway/report.ts';
 import { createLog } from '../log.ts';
 import { Metrics } from '../metrics.ts';
 import { APPLET_LEG_PATH } from '../protocol/applet-leg.ts';
@@ -60,6 +61,7 @@ async function serve(): Promise<void> {
     },
   });
   await edge.listen();
+  const endReports = startReports({ socketPath, id: values.id, relay, clock: systemClock, log });
   process.on('SIGHUP', () => reload(edge, list, origins));
   const watch = new FileWatch(
     systemClock,
@@ -68,6 +70,7 @@ async function serve(): Promise<void> {
   );
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {
+      endReports();
       watch.close();
       list.close();
       for (const legs of [relay, handOff]) legs.close(); // first: they are told before their connections end

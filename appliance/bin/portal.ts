@@ -27,7 +27,13 @@ import { auditDesk } from '../portal/audit-desk.ts';
 import { BackupDesk } from '../portal/backup-desk.ts';
 import { EvidenceDesk } from '../portal/evidence-desk.ts';
 import { GatewayList } from '../portal/gateway-list.ts';
-import { FROM_ANYWHERE_PATH, Internal, type InternalSupport, makeBackup } from '../portal/internal.ts';
+import {
+  FROM_ANYWHERE_PATH,
+  Internal,
+  type InternalActs,
+  type InternalSupport,
+  makeBackup,
+} from '../portal/internal.ts';
 import { Keeping } from '../portal/keeping.ts';
 import { makeAssets, Portal, type PortalParts } from '../portal/portal.ts';
 import { recordingAviActs } from '../portal/recording-avi.ts';
@@ -36,6 +42,7 @@ import { SessionDesk } from '../portal/session-desk.ts';
 import { sessionDescriber } from '../portal/session-details.ts';
 import type { SetupChoice } from '../portal/setup.ts';
 import { type Answerer, SocketListener } from '../portal/socket-listener.ts';
+import { Status, type StatusParts } from '../portal/status.ts';
 import { Support, type SupportOptions } from '../portal/support.ts';
 import { KeptRecordings } from '../recording/kept-recordings.ts';
 import { ShareHelperClient } from '../recording/share-helper-client.ts';
@@ -179,27 +186,22 @@ class PortalProcess {
     const legs = new AppletLegs({ ...domain, ...shared, support, welcome });
     support.start();
     await legs.start();
+    const status = this.#status({ ...domain, identity, support, keeping, recordingFolder });
     this.#support = {
-      acts: {
-        ...recordingActs(support.recordings, (id, address) => identity.allowLists.admitsMember(id, address)),
-        ...recordingAviActs({ ...domain, ...support, clock: systemClock, signer: this.#signer }),
-        [`POST ${FROM_ANYWHERE_PATH}`]: async body => ({
-          emptied: await identity.allowLists.openFor(applianceActor, FromAnywhere.parse(body).loginId),
-        }),
-        'GET /internal/retention': async () => ({ lastAt: await keeping.retention.lastAt() }),
-        'POST /internal/retention': () => keeping.retention.run(),
-      },
+      acts: this.#acts(domain, { identity, support, keeping, status }),
       legTokens: support.legTokens,
       admits: (loginId, address) => identity.allowLists.admitLogin(loginId, address),
       upgradeAppletLeg: (request, socket, head) => legs.upgrade(request, socket, head),
     };
     this.#metrics.push(metrics);
     this.#closeFace = async () => {
+      await status.close();
       await keeping.close();
       await support.close();
       await identity.close();
     };
     keeping.start();
+    status.start();
     const portal = new Portal({
       ...shared,
       assets: await assets,
@@ -212,6 +214,7 @@ class PortalProcess {
       support,
       legs,
       keeping,
+      status,
       sessionKey: async () => (await this.#signer.publicKeys()).session,
       gateways: () => domain.gatewayList.gateways(),
       demo: this.#flags.demo,
@@ -222,6 +225,36 @@ class PortalProcess {
     });
     this.#closeLive = () => Promise.all([portal.close(), legs.close()]);
     return portal;
+  }
+
+  /** What other processes ask of the parts that are there once setup is done. */
+  #acts(domain: Domain, { identity, support, keeping, status }: Answering): InternalActs {
+    return {
+      ...recordingActs(support.recordings, (id, address) => identity.allowLists.admitsMember(id, address)),
+      ...recordingAviActs({ ...domain, ...support, clock: systemClock, signer: this.#signer }),
+      [`POST ${FROM_ANYWHERE_PATH}`]: async body => ({
+        emptied: await identity.allowLists.openFor(applianceActor, FromAnywhere.parse(body).loginId),
+      }),
+      'GET /internal/retention': async () => ({ lastAt: await keeping.retention.lastAt() }),
+      'POST /internal/retention': () => keeping.retention.run(),
+      'POST /internal/gateway-report': async body => {
+        status.note(body);
+        return {};
+      },
+    };
+  }
+
+  #status(
+    parts: Pick<StatusParts, 'store' | 'audit' | 'backups' | 'identity' | 'support' | 'keeping' | 'recordingFolder'>,
+  ): Status {
+    return new Status({
+      ...parts,
+      dataFolder: this.#dataFolder,
+      config: () => this.#config.current,
+      askSigner: () => this.#signer.publicKeys(),
+      clock: systemClock,
+      log: this.#log,
+    });
   }
 
   #evidence({ store, audit }: Domain, support: Support, recordingFolder: string): EvidenceDesk {
@@ -276,6 +309,8 @@ interface Flags {
   /** Socket of the helper that runs as root. */
   readonly helper: string | undefined;
 }
+
+type Answering = Pick<StatusParts, 'identity' | 'support' | 'keeping'> & { readonly status: Status };
 
 interface Domain {
   readonly store: Store;

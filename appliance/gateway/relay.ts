@@ -70,6 +70,17 @@ export class Relay {
     });
   }
 
+  /** Taken from legs so far. */
+  get bytes(): number {
+    const ended = (['console', 'applet'] as const).reduce((sum, role) => sum + this.#bytes.value({ role }), 0);
+    return [...this.#legs].reduce((sum, leg) => sum + leg.bytesIn, ended);
+  }
+
+  /** Sessions with one leg or two. */
+  get pairs(): number {
+    return this.#pairs.size;
+  }
+
   /** Takes an upgrade the edge has let through. Every refusal looks the same. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => socket.destroy());

@@ -1,6 +1,7 @@
 // Rows of logins.
 import type { Reader, Row, Transaction } from '../store/sql.ts';
 import type { Login, LoginStage } from './login.ts';
+import type { Role } from './member.ts';
 
 export const loginColumns = 'id, member_id, stage, created_at, last_seen_at, address, user_agent';
 
@@ -37,6 +38,16 @@ export async function listLogins(from: Reader, memberId: string): Promise<Login[
 
 export async function listEveryLogin(from: Reader): Promise<Login[]> {
   return (await from.all(`SELECT ${loginColumns} FROM login`)).map(toLogin);
+}
+
+/** Who has a role and is signed in. */
+export async function listSignedIn(from: Reader, role: Role): Promise<string[]> {
+  const rows = await from.all(
+    `SELECT DISTINCT member_role.member_id FROM member_role JOIN login ON login.member_id = member_role.member_id
+     WHERE member_role.role = ? AND login.stage = 'full'`,
+    [role],
+  );
+  return rows.map(row => String(row.member_id));
 }
 
 export interface Deadlines {

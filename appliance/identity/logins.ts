@@ -24,8 +24,8 @@ import {
 } from './login.ts';
 import { type Act, actorOf, type EndedListener, type LoginBook, refusedLogin } from './login-book.ts';
 import type { LoginLimiter, Refusal } from './login-limiter.ts';
-import { findLogin, findLoginByDigest, listExpired, listLogins, touchLogin } from './login-store.ts';
-import { foldLoginId, type Member } from './member.ts';
+import { findLogin, findLoginByDigest, listExpired, listLogins, listSignedIn, touchLogin } from './login-store.ts';
+import { foldLoginId, type Member, type Role } from './member.ts';
 import { findMember, findMemberByLoginId, type KnownMember } from './member-store.ts';
 import type { PasskeyAnswer, PasskeyCheck, PasskeyProof, PasskeyRequest } from './passkey-check.ts';
 import { type PasswordHasher, tooMany } from './password-hasher.ts';
@@ -212,6 +212,11 @@ export class Logins {
       return { login: { ...login, lastSeenAt: now }, member: known.member };
     }
     return { login, member: known.member };
+  }
+
+  /** Ids of members who have a role and are signed in. */
+  signedIn(role: Role): Promise<string[]> {
+    return listSignedIn(this.#parts.store.core.read, role);
   }
 
   /** @returns those that have not run out, newest first */

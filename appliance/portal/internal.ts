@@ -5,6 +5,7 @@
 //   GET  /internal/gateway-list        the signed list, as an applet gets it (portal/gateway-list.ts)
 //   POST /internal/relay/authorise     {digest, role, address} → {pairId}, or 403
 //   GET  /internal/retention, POST     for jobs: when it last ran; have it run
+//   POST /internal/gateway-report      {id, relayedBytes, relays} → {}: every ten seconds (portal/status.ts)
 //   POST /internal/from-anywhere       {loginId} → {emptied}: for bin/from-anywhere.ts
 //   POST /internal/recording/…         for the recorder (protocol/recorder-portal.ts)
 //   upgrade /internal/applet-leg       an applet's own leg, behind its gateway (portal/applet-legs.ts)

@@ -28,6 +28,7 @@ import { postRoutes } from './admin/posts.ts';
 import { retentionRoutes } from './admin/retention.ts';
 import { singleSignOnAdminRoutes } from './admin/single-sign-on.ts';
 import { ssoIdRoutes } from './admin/sso-id.ts';
+import { statusRoutes } from './admin/status.ts';
 import type { AppletLegs } from './applet-legs.ts';
 import type { AuditDesk } from './audit-desk.ts';
 import { type EvidenceParts, evidenceRoutes } from './auditor/evidence.ts';
@@ -42,6 +43,7 @@ import { homeRoutes } from './public/home.ts';
 import { passkeySignInRoutes } from './sign-in/passkeys.ts';
 import { signInRoutes } from './sign-in/sign-in.ts';
 import { singleSignOnRoutes } from './sign-in/single-sign-on.ts';
+import type { Status } from './status.ts';
 import type { Support } from './support.ts';
 import { technicianApi } from './technician/api.ts';
 import { consolePageRoutes, consoleSources, viewerSources } from './technician/console-page.ts';
@@ -77,6 +79,7 @@ export interface PortalParts extends AuditDesk {
   readonly support: Support;
   readonly legs: AppletLegs;
   readonly keeping: Keeping;
+  readonly status: Status;
   /** The key credentials are signed with, as consoles have to know it. */
   readonly sessionKey: () => Promise<PublicKeyInfo>;
   readonly gateways: () => readonly GatewayAddress[];
@@ -134,13 +137,9 @@ export class Portal {
       singleSignOnAdminRoutes({ ...shared, groups: support.groups }),
       ssoIdRoutes(shared),
       allowListRoutes({ ...shared, groups: support.groups }),
-      backupRoutes(shared),
-      postRoutes(shared),
-      retentionRoutes(shared),
       auditRoutes({ ...shared, groups: support.groups }),
-      evidenceRoutes(shared),
-      sessionPageRoutes(shared),
-      aboutRoutes(shared),
+      ...[backupRoutes, postRoutes, retentionRoutes, evidenceRoutes].map(routes => routes(shared)),
+      ...[sessionPageRoutes, statusRoutes, aboutRoutes].map(routes => routes(shared)),
       technicianApi(shared),
       ...(this.#demo === undefined ? [] : [this.#demo.router]),
     ];

@@ -45,6 +45,11 @@ export class ShareAccounts {
     return this.#parts.helper !== null;
   }
 
+  /** Why the helper did not do its work when it was last asked; empty when it did. */
+  get fault(): string {
+    return this.#state;
+  }
+
   /** From now on whoever is no auditor any more loses his account within seconds. */
   start(): void {
     if (this.#parts.helper !== null) this.#cancel = this.#parts.clock.every(LOOK_EVERY_MS, () => void this.tidy());

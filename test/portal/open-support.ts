@@ -1,11 +1,14 @@
 // Support on a real store, log and identity, with the portal's internal socket; only the signer's process is missing.
 import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseConfig } from '../../appliance/config.ts';
 import type { ConsentReceipt } from '../../appliance/customer-core/objects.ts';
 import { type SessionId, toBase64Url } from '../../appliance/guid.ts';
 import { actorOf } from '../../appliance/identity/login-book.ts';
 import { silentLog } from '../../appliance/log.ts';
 import { Metrics } from '../../appliance/metrics.ts';
+import { PUBLIC_FOLDER } from '../../appliance/pki/key-files.ts';
 import { AppletLegs } from '../../appliance/portal/applet-legs.ts';
 import { auditDesk } from '../../appliance/portal/audit-desk.ts';
 import { Internal } from '../../appliance/portal/internal.ts';
@@ -14,6 +17,7 @@ import { makeAssets, Portal, type PortalParts } from '../../appliance/portal/por
 import { SessionDesk } from '../../appliance/portal/session-desk.ts';
 import { sessionDescriber } from '../../appliance/portal/session-details.ts';
 import { SocketListener } from '../../appliance/portal/socket-listener.ts';
+import { Status } from '../../appliance/portal/status.ts';
 import { Support } from '../../appliance/portal/support.ts';
 import { KeptRecordings } from '../../appliance/recording/kept-recordings.ts';
 import type { ManifestSigner } from '../../appliance/sessions/recordings.ts';
@@ -159,6 +163,22 @@ function newKeeping(
   return new Keeping({ ...at, describe, recordingFolder, helper: null, log: silentLog, metrics: new Metrics() });
 }
 
+/** With nothing of the other processes there. */
+export function newStatus(
+  at: Pick<TestIdentity, 'identity' | 'audit' | 'store' | 'folder' | 'clock'>,
+  support: Support,
+  keeping: Keeping,
+): Status {
+  mkdirSync(join(at.folder, PUBLIC_FOLDER), { recursive: true });
+  return new Status({
+    ...{ ...at, support, keeping, dataFolder: at.folder, recordingFolder: at.folder },
+    backups: { list: async () => [] },
+    config: () => parseConfig('version: 1'),
+    askSigner: notHere,
+    log: silentLog,
+  });
+}
+
 const notHere = () => Promise.reject(new Error('not in this test'));
 
 /** Bundling takes seconds: once for all tests of a file. */
@@ -171,6 +191,7 @@ export async function openTestPortal(
   over: Partial<PortalParts> & Pick<PortalParts, 'programs'>,
 ): Promise<Portal> {
   assets ??= makeAssets();
+  const keeping = over.keeping ?? newKeeping(at, parts.support);
   return new Portal({
     ...parts,
     identity: at.identity,
@@ -178,7 +199,8 @@ export async function openTestPortal(
     gateways: () => [{ id: 'gateway-1', host: 'support.example.com', port: 8443 }],
     assets: await assets,
     demo: undefined,
-    keeping: newKeeping(at, parts.support),
+    keeping,
+    status: over.status ?? newStatus(at, parts.support, keeping),
     backups: { list: async () => [], start: async () => undefined, isRunning: () => false, lastFault: () => null },
     ...auditDesk({ ...at, ...parts }),
     evidence: { bundle: notHere, verifier: notHere },

@@ -3,7 +3,7 @@
 
 const helpPages = [
   ...['genuine', 'first-steps', 'helping', 'accounts', 'groups', 'two-step', 'directory', 'single-sign-on'],
-  ...['certificates', 'programs', 'backup', 'log', 'player', 'share', 'posts', 'retention', 'errors'],
+  ...['certificates', 'programs', 'backup', 'log', 'player', 'share', 'posts', 'retention', 'status', 'errors'],
 ];
 const memberActs = [
   ...['group', 'parts', 'disable', 'enable', 'unlock', 'force-change', 'require-two-step', 'release-two-step'],
@@ -77,6 +77,7 @@ export const routeTable: Readonly<Record<string, readonly string[]>> = {
     ...['GET /admin/groups', 'GET /admin/groups/new', 'POST /admin/groups/new', 'GET /admin/groups/:id'],
     ...['delete', 'name', 'place', 'permissions', 'policy'].map(act => `POST /admin/groups/:id/${act}`),
     ...['GET /admin/groups/:id/technicians', 'POST /admin/groups/:id/technicians'],
+    ...['GET /admin/status', 'GET /admin/status/now'],
     ...['GET /admin/about', 'GET /admin/about/sbom.json'],
   ],
   'master-admin or auditor': [

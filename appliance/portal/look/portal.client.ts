@@ -1,5 +1,6 @@
 // What pages do by themselves. Everything but copying and the meter works without it.
 import { offerPasskey } from '../account/passkey.client.ts';
+import { keepLive } from '../admin/live.client.ts';
 import { watchTree } from '../admin/tree.client.ts';
 import { groupPin, showBusy } from '../customer/pin.client.ts';
 import { watchMeter } from './meter.client.ts';
@@ -116,6 +117,7 @@ document.addEventListener('change', async event => {
 for (const input of document.querySelectorAll<HTMLInputElement>('input[data-meter]')) watchMeter(input);
 for (const input of document.querySelectorAll<HTMLInputElement>('input[name="pin"]')) groupPin(input);
 for (const tree of document.querySelectorAll<HTMLElement>('[data-tree]')) watchTree(tree, ask);
+for (const part of document.querySelectorAll<HTMLElement>('[data-live]')) keepLive(part, part.dataset.live ?? '');
 for (const form of document.querySelectorAll<HTMLFormElement>('form[data-passkey]')) offerPasskey(form);
 for (const form of document.querySelectorAll<HTMLFormElement>('form[data-busy]'))
   showBusy(form, form.dataset.busy ?? '');

@@ -34,6 +34,7 @@ const NAVIGATION: readonly NavigationEntry[] = [
   { path: '/admin/retention', label: 'Retention', icon: 'hourglass', roles: ['master-admin', 'auditor'] },
   { path: '/admin/posts', label: 'CRM post', icon: 'send', roles: ['master-admin'] },
   { path: '/admin/audit', label: 'Audit log', icon: 'scroll-text', roles: ['master-admin', 'auditor'] },
+  { path: '/admin/status', label: 'Status', icon: 'activity', roles: ['master-admin', 'admin'] },
   { path: '/admin/about', label: 'About', icon: 'info', roles: ['master-admin', 'admin'] },
   { path: '/account', label: 'My account', icon: 'circle-user-round', roles: null },
   { path: '/help', label: 'Help', icon: 'circle-help', roles: null },

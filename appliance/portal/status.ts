@@ -1,0 +1,180 @@
+// The state of the appliance as one place knows it: looked at every ten seconds, shown on the status page.
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import type { AuditLog } from '../audit/audit.ts';
+import type { Cancel, Clock } from '../clock.ts';
+import type { ApplianceConfig } from '../config.ts';
+import { describeError } from '../errors.ts';
+import type { Identity } from '../identity/identity.ts';
+import type { Log } from '../log.ts';
+import type { Backups } from '../store/backup.ts';
+import type { Store } from '../store/store.ts';
+import type { Keeping } from './keeping.ts';
+import { GatewayBook, GatewayReport } from './status/gateway-book.ts';
+import { checkLogEnd } from './status/log-check.ts';
+import { LogFollow } from './status/log-follow.ts';
+import { drawPlots, type Plot } from './status/plots.ts';
+import { Presence } from './status/presence.ts';
+import { type Reading, readCertificates, readDisks } from './status/reading.ts';
+import { judge, type Section } from './status/rules.ts';
+import { type Range, Samples, valuesOf } from './status/samples.ts';
+import type { Support } from './support.ts';
+
+const LOOK_EVERY_MS = 10_000;
+const CHECK_LOG_EVERY_MS = 10 * 60_000;
+const CONNECT_MS = 2000;
+
+export interface StatusParts {
+  readonly store: Store;
+  readonly audit: AuditLog;
+  readonly identity: Identity;
+  readonly support: Support;
+  readonly keeping: Keeping;
+  readonly backups: Pick<Backups, 'list'>;
+  readonly dataFolder: string;
+  readonly recordingFolder: string;
+  readonly config: () => ApplianceConfig;
+  /** Rejects when the signer doesn't answer. */
+  readonly askSigner: () => Promise<unknown>;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export class Status {
+  readonly #parts: StatusParts;
+  readonly #gateways: GatewayBook;
+  readonly #presence: Presence;
+  readonly #follow: LogFollow;
+  readonly #samples: Samples;
+  readonly #startedAt: number;
+  #logFault = '';
+  #logCheckedAt = Number.NEGATIVE_INFINITY;
+  #reading: Reading | null = null;
+  #looking: Promise<void> | null = null;
+  #cancel: Cancel | null = null;
+
+  constructor(parts: StatusParts) {
+    this.#parts = parts;
+    this.#startedAt = parts.clock.monotonic();
+    this.#gateways = new GatewayBook(parts.clock);
+    this.#presence = new Presence(parts.dataFolder, parts.clock);
+    this.#samples = new Samples(parts.store);
+    this.#follow = new LogFollow(parts.audit, parts.clock);
+  }
+
+  start(): void {
+    this.#cancel = this.#parts.clock.every(LOOK_EVERY_MS, () => void this.look());
+    void this.look();
+  }
+
+  async close(): Promise<void> {
+    this.#cancel?.();
+    await this.#looking;
+    await this.#samples.write();
+  }
+
+  /** @param report as a gateway sends it; parsed here */
+  note(report: unknown): void {
+    this.#gateways.note(GatewayReport.parse(report));
+  }
+
+  /** The last look, with what it means; the first one is waited for. */
+  async sections(): Promise<{ readonly at: number; readonly sections: readonly Section[] }> {
+    if (this.#reading === null) await this.look();
+    if (this.#reading === null) return { at: this.#parts.clock.now(), sections: [] };
+    return { at: this.#reading.at, sections: judge(this.#reading, MARKS) };
+  }
+
+  async plots(range: Range): Promise<readonly Plot[]> {
+    const now = this.#parts.clock.now();
+    return drawPlots(await this.#samples.read(range, now), range, now);
+  }
+
+  /** Looks now; who asks while it is being looked at waits for that. */
+  look(): Promise<void> {
+    this.#looking ??= this.#look()
+      .catch(error => this.#parts.log.error('status.look-failed', { why: describeError(error) }))
+      .finally(() => {
+        this.#looking = null;
+      });
+    return this.#looking;
+  }
+
+  async #look(): Promise<void> {
+    const reading = await this.#read();
+    await this.#samples.take(reading.at, valuesOf(reading, this.#reading));
+    this.#reading = reading;
+  }
+
+  async #read(): Promise<Reading> {
+    const { clock, dataFolder, recordingFolder, backups, keeping, support } = this.#parts;
+    const config = this.#parts.config();
+    const gatewayIds = config.gateways.map(({ id }) => id);
+    await this.#follow.look();
+    const [last] = await backups.list();
+    return {
+      at: clock.now(),
+      upMs: clock.monotonic() - this.#startedAt,
+      sessions: await support.sessions.count(),
+      pins: await support.entries.countLive(),
+      technicians: await this.#technicians(),
+      relays: this.#gateways.relays(gatewayIds),
+      relayedBytes: this.#gateways.relayedBytes,
+      processes: await this.#processes(gatewayIds),
+      disks: await readDisks({ 'Data folder': dataFolder, Recordings: recordingFolder }),
+      certificates: readCertificates(dataFolder),
+      backup: { last, everyHours: config.backup.everyHours, fault: this.#follow.backupFault },
+      failedLogins: this.#follow.failedLogins(),
+      retention: await keeping.retention.lastRun(),
+      logFault: await this.#checkLog(),
+      share: { isThere: keeping.share.isThere, fault: keeping.share.fault },
+    };
+  }
+
+  async #technicians(): Promise<Reading['technicians']> {
+    const { identity, support } = this.#parts;
+    const said = new Map((await support.statuses.list()).map(({ memberId, status }) => [memberId, status]));
+    const found = { available: 0, busy: 0, away: 0 };
+    for (const id of await identity.logins.signedIn('technician')) found[said.get(id) ?? 'away'] += 1;
+    return found;
+  }
+
+  async #processes(gatewayIds: readonly string[]): Promise<Reading['processes']> {
+    const { askSigner, dataFolder } = this.#parts;
+    const [signer, recorder] = await Promise.all([
+      answers(askSigner),
+      answers(() => reach(join(dataFolder, 'run', 'recorder.sock'))),
+    ]);
+    const silent = Object.fromEntries(gatewayIds.map(id => [id, this.#gateways.silentMs(id)]));
+    return this.#presence.read(['signer', 'portal', ...gatewayIds, 'recorder', 'jobs'], { signer, recorder }, silent);
+  }
+
+  /** What the log itself met, at once; its newest entries are compared now and then. */
+  async #checkLog(): Promise<string> {
+    const { audit, clock } = this.#parts;
+    if (clock.monotonic() - this.#logCheckedAt >= CHECK_LOG_EVERY_MS) {
+      this.#logCheckedAt = clock.monotonic();
+      this.#logFault = await checkLogEnd(audit);
+    }
+    return this.#logFault || audit.fault;
+  }
+}
+
+const MARKS = { diskFreePercent: 10, failedLogins: 50 };
+
+async function answers(ask: () => Promise<unknown>): Promise<boolean> {
+  return ask().then(
+    () => true,
+    () => false,
+  );
+}
+
+async function reach(socketPath: string): Promise<void> {
+  const socket = connect(socketPath);
+  try {
+    await once(socket, 'connect', { signal: AbortSignal.timeout(CONNECT_MS) });
+  } finally {
+    socket.destroy();
+  }
+}
