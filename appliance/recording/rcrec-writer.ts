@@ -125,9 +125,9 @@ export class RcrecWriter {
     if (isPlace) this.place(json);
   }
 
-  /** Told by the index alone: what the records say in another way. */
-  place(json: Bytes): void {
-    if (this.#marks.length < MAX_INDEX_MARKS) this.#marks.push({ atMs: this.#ms, json });
+  /** Told by the index alone: what the records say in another way, or said before this writer. */
+  place(json: Bytes, atMs = this.#ms): void {
+    if (this.#marks.length < MAX_INDEX_MARKS) this.#marks.push({ atMs, json });
   }
 
   /**

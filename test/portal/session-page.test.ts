@@ -97,6 +97,8 @@ test('G-02 D-08 each look at a session, a film and each download stands in the l
     for (const path of [film, `/auditor/sessions/${id}`])
       t.is((await ask(token, {}, 'GET', path)).code, 'portal.not-allowed', `${role} ${path}`);
   }
+  const { token: master } = await at.signIn('root', PASSWORD);
+  t.is((await ask(master, {}, 'HEAD')).status, 200, 'as he may take the evidence bundle');
   const logged = async () =>
     (await at.events()).filter(event => /^(?:session|recording)\.(?:viewed|downloaded)$/.test(event));
   t.deepEqual(await logged(), []);
@@ -125,7 +127,7 @@ test('G-02 D-08 each look at a session, a film and each download stands in the l
 });
 
 test('H-04 E-02 the page shows who, consents, chat and films; what was erased or is gone is told', async t => {
-  const { at, id, film, path, signIn, look } = await openSession(t);
+  const { at, id, film, path, signIn, look, ask } = await openSession(t);
   const token = await signIn();
   const has = async (...texts: string[]) => {
     const { status, body } = await look(token);
@@ -143,7 +145,16 @@ test('H-04 E-02 the page shows who, consents, chat and films; what was erased or
     'unproved',
     film,
   );
-  t.false(shown.includes('changed since'));
+  t.false(shown.includes('changed since') || shown.includes('film.avi'));
+  writeFileSync(`${path}.avi`, FILM);
+  t.false((await look(token)).body.includes('film.avi'), 'nobody vouches for it yet');
+  writeFileSync(`${path}.avi.manifest.json`, '{}');
+  const avi = film.replace('.rcrec', '.avi');
+  await has(avi);
+  const { status, headers } = await ask(token, { range: 'bytes=0-1' }, 'GET', avi);
+  t.deepEqual([status, headers['content-type']], [206, 'video/x-msvideo']);
+  t.true(String(headers.etag).length > 40);
+  rmSync(`${path}.avi`);
   writeFileSync(`${path}.rcrec`, FILM.slice(1));
   await has('changed since');
   rmSync(`${path}.rcrec`);

@@ -45,6 +45,8 @@ class Player {
   async open(button: HTMLElement): Promise<void> {
     this.#link?.close();
     this.#log.close();
+    for (const one of document.querySelectorAll('button[data-film]')) one.removeAttribute('aria-pressed');
+    button.setAttribute('aria-pressed', 'true');
     this.#film = null;
     this.#toPlay = true;
     this.#section.hidden = false;

@@ -25,6 +25,8 @@ export class PictureTrack {
   #frameMs = Number.NEGATIVE_INFINITY;
   /** That are pressed. */
   #buttons = 0;
+  /** Of what is only drawn again: an index that was not written yet has none of it. */
+  #places: { readonly atMs: number; readonly json: Bytes }[] = [];
 
   /** @param startedAt ms UTC of what is 0 in the recording */
   constructor(startedAt: number) {
@@ -47,6 +49,8 @@ export class PictureTrack {
   /** From here on it is written. */
   record(writer: RcrecWriter): void {
     this.#writer = writer;
+    for (const { atMs, json } of this.#places) writer.place(json, atMs);
+    this.#places = [];
   }
 
   /** @throws ApplianceError `protocol.malformed` for what can't be drawn */
@@ -81,12 +85,16 @@ export class PictureTrack {
     if (mark.type === 'format') this.#decoder.format(mark.format);
     const isClick = mark.type === 'pointer' && (mark.buttons & ~this.#buttons & BUTTONS) !== 0;
     if (mark.type === 'pointer') this.#buttons = mark.buttons;
+    const isPlace = PLACES.has(mark.type);
     const writer = this.#writer;
-    if (writer === null) return;
+    if (writer === null) {
+      if (isClick || isPlace) this.#places.push({ atMs: this.#nowMs, json: writeMark(mark) });
+      return;
+    }
     writer.time(this.#nowMs);
     if (isClick) writer.place(writeMark(mark));
     if (mark.type === 'pointer') writer.pointer(mark.x, mark.y, mark.buttons);
-    else if (mark.type !== 'beat' || mark.keys > 0) writer.mark(writeMark(mark), PLACES.has(mark.type));
+    else if (mark.type !== 'beat' || mark.keys > 0) writer.mark(writeMark(mark), isPlace);
   }
 }
 
