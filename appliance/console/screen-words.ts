@@ -9,6 +9,7 @@ import { endWords } from './words.ts';
 export const VIEWING = 'launch-desktop-viewing';
 export const CONTROL = 'launch-remote-control';
 export const CLIPBOARD = 'clipboard-synchronisation';
+export const RECORDING = 'record-sessions';
 
 /** What can be done about it. */
 export type ScreenRemedy = 'ask' | 'withdraw' | 'reopen' | 'put-away';

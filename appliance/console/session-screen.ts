@@ -30,9 +30,11 @@ export interface ScreenGrants {
   readonly viewing: number | null;
   readonly control: number | null;
   readonly clipboard: number | null;
+  /** The customer lets the picture be recorded; where it must be, it is in any case. */
+  readonly recording: number | null;
 }
 
-export const noGrants: ScreenGrants = { viewing: null, control: null, clipboard: null };
+export const noGrants: ScreenGrants = { viewing: null, control: null, clipboard: null, recording: null };
 
 /** `off`: there was no picture yet, or it was put away · `opening`: up to the first whole picture · `ended`: see `why`. */
 export type ScreenPhase = 'off' | 'opening' | 'live' | 'ended';
@@ -65,7 +67,6 @@ export class SessionScreen {
   /** Has the last picture, which stays until there is another one. */
   #shown: ScreenViewer | null = null;
   #isVisible = true;
-  #isRecorded = false;
   #state: ScreenState = 'live';
   #inputState: InputState = 'off';
   #monitors: readonly Monitor[] = [];
@@ -137,9 +138,12 @@ export class SessionScreen {
     const before = this.#grants;
     this.#linkId = linkId;
     this.#grants = grants;
-    if (grants.viewing !== before.viewing) {
+    const [isOther, isRecorded] = [grants.viewing !== before.viewing, grants.recording !== null];
+    if (isOther || isRecorded !== (before.recording !== null)) {
+      const isOpen = this.#screen !== null;
       this.#closeScreen('closed');
-      if (grants.viewing !== null) this.#openScreen(grants.viewing);
+      // A recording begins with a picture, and ends with one: the one there is begins anew.
+      if (grants.viewing !== null && (isOther || isOpen)) this.#openScreen(grants.viewing);
     }
     if (grants.control !== before.control) this.#controlChanged();
     this.clipboard.share(grants.clipboard !== null);
@@ -171,22 +175,6 @@ export class SessionScreen {
   chooseQuality(quality: Quality): void {
     this.#quality = quality;
     this.#control({ type: 'quality', quality });
-    this.#parts.changed();
-  }
-
-  /** Whether the technician wants it recorded; where it must be, it is in any case. */
-  get isRecorded(): boolean {
-    return this.#isRecorded;
-  }
-
-  /** A recording begins with a picture, so the one there is begins anew. */
-  record(isRecorded: boolean): void {
-    if (isRecorded === this.#isRecorded) return;
-    this.#isRecorded = isRecorded;
-    if (this.#screen !== null) {
-      this.#closeScreen('closed');
-      this.reopen();
-    }
     this.#parts.changed();
   }
 
@@ -235,7 +223,8 @@ export class SessionScreen {
     this.#phase = 'opening';
     this.#why = null;
     this.#state = 'live';
-    this.#control({ type: 'open', grant, monitor: this.#monitor, quality: this.#quality, recorded: this.#isRecorded });
+    const recorded = this.#grants.recording !== null;
+    this.#control({ type: 'open', grant, monitor: this.#monitor, quality: this.#quality, recorded });
     if (!this.#isVisible) this.#control({ type: 'pace', visible: false });
     void this.#makeViewer(channel);
   }
@@ -302,7 +291,7 @@ export class SessionScreen {
       case 'ended':
         this.#screen?.reset(RESET_DONE);
         this.#screenEnded(channel, news.why);
-        // The policy has changed: it goes on under the same grant, recorded.
+        // It has to be recorded from now on, or may not be any more: it goes on under the same grant.
         if (news.why === 'unrecorded') this.reopen();
         break;
     }

@@ -365,6 +365,7 @@ export class TechnicianSession {
       viewing: requests.grantOf('launch-desktop-viewing'),
       control: requests.grantOf('launch-remote-control'),
       clipboard: requests.grantOf('clipboard-synchronisation'),
+      recording: requests.grantOf('record-sessions'),
     });
   }
 

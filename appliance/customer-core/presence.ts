@@ -3,8 +3,8 @@
 import type { HeldGrants } from './grants.ts';
 import type { Narrowing } from './narrowing.ts';
 
-/** Shows, and changes nothing. */
-const VIEWING = 'launch-desktop-viewing';
+/** What shows and keeps, and changes nothing. */
+const QUIET: readonly string[] = ['launch-desktop-viewing', 'record-sessions'];
 
 export interface PresenceOptions {
   readonly narrowing: () => Narrowing;
@@ -40,7 +40,7 @@ export class Presence {
     if (!this.#isAway) return;
     const { narrowing, grants, endSession } = this.#options;
     const rule = narrowing().customerAway;
-    if (rule === 'view-only') grants.stop('customer-away', held => held.grant.action !== VIEWING);
+    if (rule === 'view-only') grants.stop('customer-away', held => !QUIET.includes(held.grant.action));
     if (rule !== 'end') return;
     grants.stop('customer-away');
     endSession('customer-away');

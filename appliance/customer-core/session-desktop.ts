@@ -1,7 +1,8 @@
 // The desktop in a session: what the grants for viewing, control and clipboard open, and what closes it (E-04 D-02 D-04).
 // Viewing is the ground of the others: when it ends they end, for nobody may act on what he does not see.
-//   viewing    opens eyes and the stream `screen`     control   lets events of the stream `input` through
+//   viewing    opens eyes and the stream `screen`     control    lets events of the stream `input` through
 //   clipboard  goes with both, under a number of its own
+//   recording  lets a console have the picture recorded; where the policy forces it nobody is asked
 import type { Clock } from '../clock.ts';
 import { ApplianceError } from '../errors.ts';
 import { RateLimit } from '../link/rate-limit.ts';
@@ -25,6 +26,7 @@ import type { WindowModel } from './window-model.ts';
 const VIEWING = 'launch-desktop-viewing';
 const CONTROL = 'launch-remote-control';
 const CLIPBOARD = 'clipboard-synchronisation';
+const RECORDING = 'record-sessions';
 /** Signed and logged each: more often than this nobody copies. */
 const CLIPBOARDS_PER_SECOND = 5;
 const CLIPBOARD_BURST = 10;
@@ -72,11 +74,20 @@ export class SessionDesktop {
         stop: () => this.#clipboardStops(),
       },
     ],
+    [
+      RECORDING,
+      {
+        whyNot: () => (this.#viewing === null ? 'viewing-first' : null),
+        start: held => this.#recordingStarts(held),
+        stop: () => this.#recordingStops(),
+      },
+    ],
   ]);
   readonly #options: SessionDesktopOptions;
   readonly #clipboardPace: RateLimit;
   #viewing: Viewing | null = null;
   #control: HeldGrant | null = null;
+  #recording: HeldGrant | null = null;
   #clipboard: { readonly held: HeldGrant; readonly shared: SharedClipboard } | null = null;
   #input: InputStream | null = null;
   #sink: InputSink | null = null;
@@ -148,6 +159,22 @@ export class SessionDesktop {
     this.#input?.stateChanged();
   }
 
+  #recordingStarts(held: HeldGrant): void {
+    this.#recording = held; // the console opens the picture anew: a recording begins with one
+    if (this.#viewing === null) this.#giveUp(held, 'appliance');
+  }
+
+  /** What the customer does not want kept any more ends there; the console opens the picture anew, and nobody keeps it. */
+  #recordingStops(): void {
+    this.#recording = null;
+    const stream = this.#viewing?.stream;
+    if (stream?.recorded?.isForced === false) stream.end('unrecorded');
+  }
+
+  get #mayRecord(): boolean {
+    return this.#recording !== null && this.#admits(this.#recording, RECORDING);
+  }
+
   #viewingStarts(held: HeldGrant): void {
     const { desktop } = this.#options;
     const source = Promise.resolve().then(() => desktop.openScreen());
@@ -176,7 +203,8 @@ export class SessionDesktop {
       () => undefined, // told when it failed
     );
     this.#sink?.point(null);
-    for (const held of [this.#control, this.#clipboard?.held]) if (held != null) this.#giveUp(held, by);
+    const others = [this.#control, this.#clipboard?.held, this.#recording];
+    for (const held of others) if (held != null) this.#giveUp(held, by);
     this.#closeSink();
     this.changed();
   }
@@ -187,7 +215,7 @@ export class SessionDesktop {
     viewing.stream = new ScreenStream({
       ...{ clock, stream, refused, source: viewing.source, codecs: desktop.codecs, name: organisation },
       admits: number => number === viewing.held.number && this.#admits(viewing.held, VIEWING),
-      record: (isWished, about) => this.#options.recording.record(isWished, about),
+      record: (isWished, about) => this.#options.recording.record(isWished && this.#mayRecord, about),
       recordingEnded: screen => this.#options.recording.screenEnded(screen),
       held: () => this.#heldBack(),
       monitorChosen: monitor => this.#monitorChosen(viewing, monitor),

@@ -57,6 +57,21 @@ test('E-04 a picture is asked for under its grant, ends with it, and comes again
   t.is(open.screen.shown, open.viewers[1] ?? null);
 });
 
+test('D-02 H-03 the picture is asked for anew, recorded, once the customer allows that, and plain when he ends it', async t => {
+  await using open = await OpenScreen.open();
+  const { screen } = await live(open);
+  open.screen.update(open.linkId, { ...VIEWING, recording: 8 });
+  const recorded = await open.stream('screen', 1);
+  await open.until(() => recorded.said.length > 0);
+  t.is(screen.resetBy, RESET_DONE);
+  const wish = (control: object) => ({ control: { type: 'open', grant: 7, ...control } });
+  t.like(parseScreenControl(recorded.said[0] ?? new Uint8Array()), wish({ recorded: true }));
+  open.screen.update(open.linkId, VIEWING);
+  const plain = await open.stream('screen', 2);
+  await open.until(() => plain.said.length > 0);
+  t.like(parseScreenControl(plain.said[0] ?? new Uint8Array()), wish({ recorded: false }));
+});
+
 test("E-04 the customer's mouse is drawn until it is elsewhere, or the technician points himself", async t => {
   await using open = await OpenScreen.open();
   const { screen, viewer } = await live(open);
@@ -82,7 +97,7 @@ test('D-04 keys, pointer, clipboard and laser leave under the number of their ow
   const input = await open.stream('input');
   t.is(input.stream.priority, 1);
   viewer.channel.send(concat(KEY_A, CUT_TEXT, POINTER));
-  open.screen.update(open.linkId, { viewing: 7, control: 11, clipboard: 13 });
+  open.screen.update(open.linkId, { ...VIEWING, control: 11, clipboard: 13 });
   viewer.channel.send(CUT_TEXT);
   open.screen.point(300, 200, true);
   await open.until(() => input.said.length >= 4);
@@ -199,7 +214,7 @@ test('E-04 attack: what is no message, and what is no picture, ends the stream w
     writeScreenRfb(Uint8Array.of(0xee)),
   ];
   for (const [n, attack] of attacks.entries()) {
-    open.screen.update(open.linkId, { viewing: n + 1, control: 100, clipboard: null });
+    open.screen.update(open.linkId, { ...noGrants, viewing: n + 1, control: 100 });
     const screen = await open.stream('screen', n);
     screen.stream.send(attack);
     await open.until(() => screen.resetBy === RESET_MALFORMED);

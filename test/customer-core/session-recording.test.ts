@@ -21,6 +21,7 @@ import { OwnHands, TestDesktop, WatchedScreen } from './test-desktop.ts';
 
 const VIEWING = 'launch-desktop-viewing';
 const CONTROL = 'launch-remote-control';
+const RECORDING = 'record-sessions';
 /** Raw pictures of 320 × 200, asked for one by one. */
 const OPENING = concat(utf8Bytes('RFB 003.008\n'), Uint8Array.of(1, 1, 2, 0, 0, 1, 0, 0, 0, 0));
 const ASK = Uint8Array.of(3, 1, 0, 0, 0, 0, 1, 64, 0, 200);
@@ -44,12 +45,17 @@ class Recorded {
     this.screen = new WatchedScreen(console);
   }
 
-  static async open({ forcedRecording = true, recorded = true } = {}): Promise<Recorded> {
+  /** @param isAllowed whether the customer says yes to a recording that is not forced */
+  static async open({ forcedRecording = true, recorded = true, isAllowed = true } = {}): Promise<Recorded> {
     const desktop = new TestDesktop();
-    const at = new TestAppliance({ desktop, policy: { actions: [...policy.actions], forcedRecording } });
+    const at = new TestAppliance({
+      desktop,
+      policy: { actions: [...policy.actions, RECORDING].sort(), forcedRecording },
+    });
     await at.start();
     const console = await at.connect();
     const open = new Recorded(at, desktop, console, grantOf(console, await console.ask(VIEWING)));
+    if (!forcedRecording && recorded && isAllowed) await console.ask(RECORDING);
     await open.watch(recorded);
     return open;
   }
@@ -204,7 +210,7 @@ test('H-03 attack open-look-reset-repeat: no other picture before the last is pr
   t.is(open.screen.rfb.length, 0);
 });
 
-test('H-03 where it is not forced a picture is recorded when the technician asks for it, and waits for nothing', async t => {
+test('H-03 where it is not forced a picture is recorded when the technician asks and the customer allows it, and waits for no receipt', async t => {
   const open = await Recorded.open({ forcedRecording: false });
   t.true((await open.picture(2)) > 0);
   await open.at.pass(6000);
@@ -214,6 +220,48 @@ test('H-03 where it is not forced a picture is recorded when the technician asks
   t.true((await plain.picture(2)) > 0);
   t.throws(() => plain.marks, { code: 'protocol.malformed' }, 'there are none');
   t.is(plain.at.view.state.recording, 'none');
+});
+
+test('D-02 D-04 what need not be recorded is not, without the customer’s yes, and his stop ends it', async t => {
+  const open = await Recorded.open({ forcedRecording: false, isAllowed: false });
+  t.throws(() => open.marks, { code: 'protocol.malformed' }, 'a console that wants it recorded gets a plain picture');
+  t.is(open.at.view.state.recording, 'none');
+  await open.console.ask(RECORDING, 'no');
+  await open.again();
+  t.is(open.at.view.state.recording, 'none');
+  await open.at.pass(3000);
+  t.deepEqual(open.console.about(await open.console.ask(RECORDING)), ['asked', 'answer:yes', 'started']);
+  await open.again();
+  await open.picture(1);
+  t.false(open.begin.forced);
+  t.is(open.at.view.state.recording, 'on');
+  const running = open.at.view.state.running.find(({ action }) => action === RECORDING);
+  open.at.session.customerAway(true); // the film goes on as the picture does
+  open.at.session.customerAway(false);
+  open.at.session.stop(running?.id ?? '');
+  await turns(20);
+  t.deepEqual(open.screen.ends, ['unrecorded']);
+  t.is(open.marks.at(-1)?.type, 'end');
+  t.deepEqual(
+    open.at.view.state.running.map(({ action }) => action),
+    [VIEWING],
+  );
+  await open.again();
+  t.is(open.at.view.state.recording, 'none', 'the picture goes on, and nobody keeps it');
+});
+
+test('D-04 a recording that is not forced ends with its permission, and with the picture', async t => {
+  const open = await Recorded.open({ forcedRecording: false });
+  const narrower = { ...open.at.policy, actions: [...policy.actions] };
+  open.at.leg.send({ type: 'narrowed', policy: canonicalBytes(narrower) });
+  await turns(20);
+  t.deepEqual(open.screen.ends, ['unrecorded']);
+  const other = await Recorded.open({ forcedRecording: false });
+  other.at.session.stop(other.at.view.state.running.find(({ action }) => action === VIEWING)?.id ?? '');
+  await turns(20);
+  t.deepEqual(other.at.view.state.running, []);
+  const late = await other.console.request(RECORDING);
+  t.deepEqual(other.console.about(late), ['end:appliance:viewing-first']);
 });
 
 test('H-03 when recording becomes forced a picture that is not held to it ends, and comes again recorded', async t => {

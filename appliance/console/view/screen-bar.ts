@@ -3,7 +3,7 @@ import { html, nothing, type TemplateResult } from 'lit';
 import { ALL_MONITORS, type Quality } from '../../protocol/screen.ts';
 import type { Combination } from '../key-combinations.ts';
 import { recordingHint, recordingSign } from '../recording-words.ts';
-import { CONTROL, monitorWords, qualityWords, VIEWING } from '../screen-words.ts';
+import { CONTROL, monitorWords, qualityWords, RECORDING, VIEWING } from '../screen-words.ts';
 import type { TechnicianSession } from '../technician-session.ts';
 import { requestWords } from '../words.ts';
 import type { Workplace } from '../workplace.ts';
@@ -42,7 +42,7 @@ export function screenBar(
   const { screen } = session;
   const isLive = screen.live !== null;
   return html`<div class="screen-bar" role="toolbar" aria-label="Screen">
-    ${control(session, acts)} ${recording(session)}
+    ${control(session, acts)} ${recording(session, acts)}
     <span class="bar-group">
       ${flipper('isFit', state, acts, 'scan', 'Fit', !isLive)}
       ${flipper('isFull', state, acts, state.isFull ? 'minimize' : 'fullscreen', 'Full screen', !isLive)}
@@ -90,8 +90,8 @@ function control(session: TechnicianSession, acts: ScreenBarActs): TemplateResul
   return html`${mode} ${askForControl(session, acts)}`;
 }
 
-function recording(session: TechnicianSession): TemplateResult | typeof nothing {
-  const { screen, recording: view } = session;
+function recording(session: TechnicianSession, acts: ScreenBarActs): TemplateResult | typeof nothing {
+  const { screen, requests, recording: view } = session;
   const sign = recordingSign(view);
   const isOwn = !view.isForced && session.mayRecord && screen.grants.viewing !== null;
   const shown =
@@ -100,9 +100,13 @@ function recording(session: TechnicianSession): TemplateResult | typeof nothing 
       : html`<span class="mode ${sign.isWell ? 'rec' : 'rec-waits'}" data-testid="recording" role="status"
           title=${recordingHint(view)}>${sign.text}</span>`;
   if (!isOwn) return shown;
-  return html`${shown}<button type="button" class="small" @click=${() => screen.record(!screen.isRecorded)}>
-      ${screen.isRecorded ? 'Stop recording' : 'Record'}
-    </button>`;
+  const last = requests.lastOf(RECORDING);
+  if (last !== undefined && ['sent', 'asked', 'allowed'].includes(last.state))
+    return html`${shown}<span class="hint" role="status">${requestWords[last.state]}</span>
+      <button type="button" class="small" @click=${() => acts.stop(RECORDING)}>Take back</button>`;
+  if (screen.grants.recording !== null)
+    return html`${shown}<button type="button" class="small" @click=${() => acts.stop(RECORDING)}>Stop recording</button>`;
+  return html`${shown}<button type="button" class="small" @click=${() => acts.ask(RECORDING)}>Record</button>`;
 }
 
 function askForControl(session: TechnicianSession, acts: ScreenBarActs): TemplateResult | typeof nothing {
