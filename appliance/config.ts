@@ -1,6 +1,18 @@
 // The appliance's configuration, `appliance.yaml` in the data folder: parsed once, in `bin/`. A wrong value stops the
 // start and names key, value and what would be right. Every key is explained in `config/appliance.yaml`.
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { parseDocument, parse as parseYaml } from 'yaml';
 import { z } from 'zod';
@@ -18,6 +30,7 @@ const Gateway = z.strictObject({
   port: port.optional(),
 });
 
+const addressRange = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]);
 const dn = z.string().min(1).max(1024);
 const attribute = z.string().regex(/^[A-Za-z][A-Za-z0-9-]{0,63}$/, 'the name of an attribute or class');
 const absolutePath = z.string().startsWith('/', 'an absolute path').max(1024);
@@ -114,6 +127,10 @@ const Configuration = z.strictObject({
     /** Absolute path of the folder recordings go to; null for `recordings/` in the data folder. */
     folder: z.string().startsWith('/', 'an absolute path').max(1024).nullable().default(null),
   }),
+  settings: z.strictObject({
+    /** Whence the settings pages may be opened: addresses and ranges; empty for wherever a master admin may sign in. */
+    addresses: z.array(addressRange).max(64).default([]),
+  }),
   session: z.strictObject({
     pinDigits: z.int().min(6).max(16).default(9),
     pinMinutes: z.int().min(1).max(1440).default(20),
@@ -132,11 +149,35 @@ export const CONFIG_FILE = 'appliance.yaml';
  * @throws ApplianceError `config.malformed`, naming key, value and what would be right
  */
 export function parseConfig(text: string): ApplianceConfig {
+  const result = readText(text);
+  if (result.config !== null) return result.config;
+  throw new ApplianceError('malformed', 'config.malformed', result.faults.map(describeFault).join('; '), {
+    hint: `Correct ${CONFIG_FILE}; config/appliance.yaml explains every key.`,
+  });
+}
+
+/** What is wrong with a text, key by key; nothing when the appliance would start with it. */
+export function findConfigFaults(text: string): readonly ConfigFault[] {
+  return readText(text).faults;
+}
+
+export interface ConfigFault {
+  /** `login.idleMinutes`; empty when it is no YAML at all. */
+  readonly key: string;
+  readonly message: string;
+}
+
+function describeFault({ key, message }: ConfigFault): string {
+  return key === '' ? message : `${key}: ${message}`;
+}
+
+function readText(text: string): { config: ApplianceConfig | null; faults: readonly ConfigFault[] } {
   let tree: unknown;
   try {
     tree = parseYaml(text, { maxAliasCount: 0 });
-  } catch (cause) {
-    throw new ApplianceError('malformed', 'config.malformed', `${CONFIG_FILE} is not YAML`, { cause });
+  } catch (error) {
+    const where = error instanceof Error ? (error.message.split('\n')[0] ?? '') : '';
+    return { config: null, faults: [{ key: '', message: `${CONFIG_FILE} is not YAML: ${where}` }] };
   }
   const withSections = {
     organisation: {},
@@ -146,14 +187,13 @@ export function parseConfig(text: string): ApplianceConfig {
     backup: {},
     recording: {},
     session: {},
+    settings: {},
     ...asObject(tree),
   };
   const result = Configuration.safeParse(withSections);
-  if (result.success) return result.data;
-  const faults = result.error.issues.map(issue => `${issue.path.join('.') || CONFIG_FILE}: ${issue.message}`);
-  throw new ApplianceError('malformed', 'config.malformed', faults.join('; '), {
-    hint: `Correct ${CONFIG_FILE}; config/appliance.yaml explains every key.`,
-  });
+  if (result.success) return { config: result.data, faults: [] };
+  const faults = result.error.issues.map(({ path, message }) => ({ key: path.join('.') || CONFIG_FILE, message }));
+  return { config: null, faults };
 }
 
 /** @param dataFolder absolute path; throws as `parseConfig`, or `config.missing` */
@@ -177,28 +217,97 @@ export interface ConfigChange {
   readonly value: string | number | boolean | null | readonly string[];
 }
 
+/** The file as it is at this moment, whoever wrote it. */
+export interface ConfigText {
+  readonly text: string;
+  /** Whoever wants to replace it says which one he has seen. */
+  readonly digest: string;
+  /** null when the appliance would not start with it. */
+  readonly config: ApplianceConfig | null;
+}
+
+export interface EarlierConfig extends ConfigText {
+  /** When another took its place, ms UTC. */
+  readonly until: number;
+}
+
+/** Of the file, in the data folder; the oldest go. */
+const HISTORY_FOLDER = 'config-history';
+const MAX_HISTORY = 50;
+
 /** The configuration of a data folder, as it is now; a change on the pages is a change in the file, comments kept. */
 export class ConfigFile {
   readonly #path: string;
+  readonly #history: string;
   #current: ApplianceConfig;
 
   /** @throws as `readConfig` */
   constructor(dataFolder: string) {
     this.#path = join(dataFolder, CONFIG_FILE);
+    this.#history = join(dataFolder, HISTORY_FOLDER);
     this.#current = readConfig(dataFolder);
   }
 
+  /** What this process works with. */
   get current(): ApplianceConfig {
     return this.#current;
   }
 
-  /** @throws ApplianceError `config.malformed`; the file is as before then */
-  change(changes: readonly ConfigChange[]): ApplianceConfig {
-    const document = parseDocument(readFileSync(this.#path, 'utf8'));
+  /** What the next start will work with. */
+  read(): ConfigText {
+    return describeText(readFileSync(this.#path, 'utf8'));
+  }
+
+  /** The text with these changes, comments kept; nothing is written. */
+  changed(text: string, changes: readonly ConfigChange[]): string {
+    const document = parseDocument(text);
     for (const { path, value } of changes) document.setIn(path, value);
-    const text = document.toString({ lineWidth: 0 });
+    return document.toString({ lineWidth: 0 });
+  }
+
+  /** From now on. @throws ApplianceError `config.malformed`; the file is as before then */
+  change(changes: readonly ConfigChange[]): ApplianceConfig {
+    const text = this.changed(readFileSync(this.#path, 'utf8'), changes);
     const config = parseConfig(text);
-    const part = `${this.#path}.${process.pid}.part`;
+    this.#write(this.#path, text);
+    this.#current = config;
+    return config;
+  }
+
+  /**
+   * From the next start on. What was there is kept as an earlier one.
+   * @param seen digest of the text that is to be replaced
+   * @param now ms UTC
+   * @throws ApplianceError `config.malformed`, or `config.changed-meanwhile` when another text stands there; nothing is written then
+   */
+  replace(text: string, seen: string, now: number): void {
+    parseConfig(text);
+    const before = this.read();
+    if (before.digest !== seen) throw changedMeanwhile();
+    mkdirSync(this.#history, { recursive: true, mode: 0o700 });
+    const names = this.#historyNames();
+    const latest = Number(names[0]?.slice(0, -'.yaml'.length) ?? 0);
+    this.#write(join(this.#history, `${Math.max(now, latest + 1)}.yaml`), before.text);
+    this.#write(this.#path, text);
+    for (const name of names.slice(MAX_HISTORY - 1)) rmSync(join(this.#history, name), { force: true });
+  }
+
+  /** Newest first, at most 50. */
+  history(): readonly EarlierConfig[] {
+    return this.#historyNames().map(name => ({
+      until: Number(name.slice(0, -'.yaml'.length)),
+      ...describeText(readFileSync(join(this.#history, name), 'utf8')),
+    }));
+  }
+
+  #historyNames(): string[] {
+    if (!existsSync(this.#history)) return [];
+    const names = readdirSync(this.#history).filter(name => /^\d{1,15}\.yaml$/.test(name));
+    return names.sort((a, b) => Number(b.slice(0, -'.yaml'.length)) - Number(a.slice(0, -'.yaml'.length)));
+  }
+
+  #write(path: string, text: string): void {
+    const part = `${path}.${process.pid}.part`;
     const file = openSync(part, 'w', 0o600);
     try {
       writeSync(file, text);
@@ -206,10 +315,44 @@ export class ConfigFile {
     } finally {
       closeSync(file);
     }
-    renameSync(part, this.#path);
-    this.#current = config;
-    return config;
+    renameSync(part, path);
   }
+}
+
+function describeText(text: string): ConfigText {
+  return { text, digest: createHash('sha256').update(text).digest('base64url'), config: readText(text).config };
+}
+
+function changedMeanwhile(): ApplianceError {
+  return new ApplianceError('conflict', 'config.changed-meanwhile', `${CONFIG_FILE} was changed meanwhile`, {
+    hint: 'Nothing was saved. Look at what stands there now, and change it once more.',
+  });
+}
+
+/** A key whose value is another one. */
+export interface ConfigDifference {
+  readonly key: string;
+  /** As JSON; undefined where the key is not there. */
+  readonly before: string | undefined;
+  readonly after: string | undefined;
+}
+
+/** What differs between two configurations, key by key, lists as a whole. */
+export function compareConfigs(before: ApplianceConfig | null, after: ApplianceConfig | null): ConfigDifference[] {
+  const [from, to] = [flatten(before ?? {}), flatten(after ?? {})];
+  return [...new Set([...from.keys(), ...to.keys()])]
+    .map(key => ({ key, before: from.get(key), after: to.get(key) }))
+    .filter(({ before, after }) => before !== after);
+}
+
+function flatten(tree: object, above = ''): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const [name, value] of Object.entries(tree)) {
+    const key = `${above}${name}`;
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) found.set(key, JSON.stringify(value));
+    else for (const [below, text] of flatten(value, `${key}.`)) found.set(below, text);
+  }
+  return found;
 }
 
 function asObject(tree: unknown): object {

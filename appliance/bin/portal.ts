@@ -25,6 +25,7 @@ import { readBackupIdentity, readPinKey, readStoreKeys } from '../pki/store-keys
 import { AppletLegs } from '../portal/applet-legs.ts';
 import { auditDesk } from '../portal/audit-desk.ts';
 import { BackupDesk } from '../portal/backup-desk.ts';
+import { diagnosticFiles } from '../portal/diagnostics.ts';
 import { EvidenceDesk } from '../portal/evidence-desk.ts';
 import { GatewayList } from '../portal/gateway-list.ts';
 import {
@@ -40,6 +41,7 @@ import { recordingAviActs } from '../portal/recording-avi.ts';
 import { recordingActs } from '../portal/recordings.ts';
 import { SessionDesk } from '../portal/session-desk.ts';
 import { sessionDescriber } from '../portal/session-details.ts';
+import { SettingsDesk } from '../portal/settings-desk.ts';
 import type { SetupChoice } from '../portal/setup.ts';
 import { type Answerer, SocketListener } from '../portal/socket-listener.ts';
 import { Status, type StatusParts } from '../portal/status.ts';
@@ -101,7 +103,7 @@ class PortalProcess {
     const internal = new Internal({
       ...domain,
       support: () => this.#support,
-      metrics: () => this.#metrics.map(one => one.text()).join(''),
+      metrics: () => this.#metricsText(),
     });
     const inside = new SocketListener(this.#path('run', 'portal-internal.sock'), internal);
     await inside.listen(); // applets come back as soon as there is support, whether pages can be shown yet or not
@@ -209,6 +211,7 @@ class PortalProcess {
       ...auditDesk({ ...domain, support, clock: systemClock }),
       evidence: this.#evidence(domain, support, recordingFolder),
       sessionDesk: new SessionDesk({ ...domain, ...shared, support, films: new KeptRecordings(recordingFolder) }),
+      settings: this.#settings(domain, recordingFolder),
       organisation,
       publicFolder: this.#path(PUBLIC_FOLDER),
       support,
@@ -272,11 +275,31 @@ class PortalProcess {
     this.#applets = state;
   }
 
-  async #applyChoice({ organisation, timeZone, names }: SetupChoice): Promise<void> {
+  #settings({ store, audit }: Domain, recordingFolder: string): SettingsDesk {
+    const folders = { dataFolder: this.#dataFolder, publicFolder: this.#path(PUBLIC_FOLDER), recordingFolder };
+    const { version } = z
+      .object({ version: z.string() })
+      .parse(JSON.parse(readFileSync(this.#code('package.json'), 'utf8')));
+    return new SettingsDesk({
+      ...{ file: this.#config, store, audit, clock: systemClock },
+      certify: names => this.#certify(names),
+      diagnose: settings => diagnosticFiles({ ...folders, ...settings, version, metrics: this.#metricsText() }),
+    });
+  }
+
+  #metricsText(): string {
+    return this.#metrics.map(one => one.text()).join('');
+  }
+
+  async #certify(names: readonly string[]): Promise<void> {
     const hosts = names.filter(name => isIP(name) === 0);
     const addresses = names.filter(name => isIP(name) !== 0);
     const pair = await this.#signer.issueServerCertificate({ names: hosts, addresses });
     installServerCertificate(this.#dataFolder, pair);
+  }
+
+  async #applyChoice({ organisation, timeZone, names }: SetupChoice): Promise<void> {
+    await this.#certify(names);
     this.#config.change([
       { path: ['organisation', 'name'], value: organisation },
       { path: ['organisation', 'timeZone'], value: timeZone },

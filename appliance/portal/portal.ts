@@ -26,6 +26,7 @@ import { memberRoutes } from './admin/members.ts';
 import { policyRoutes } from './admin/password-policy.ts';
 import { postRoutes } from './admin/posts.ts';
 import { retentionRoutes } from './admin/retention.ts';
+import { settingsRoutes } from './admin/settings.ts';
 import { singleSignOnAdminRoutes } from './admin/single-sign-on.ts';
 import { ssoIdRoutes } from './admin/sso-id.ts';
 import { statusRoutes } from './admin/status.ts';
@@ -40,6 +41,7 @@ import type { GatewayAddress } from './gateway-list.ts';
 import type { Keeping } from './keeping.ts';
 import { helpRoutes } from './public/help.ts';
 import { homeRoutes } from './public/home.ts';
+import type { SettingsDesk } from './settings-desk.ts';
 import { passkeySignInRoutes } from './sign-in/passkeys.ts';
 import { signInRoutes } from './sign-in/sign-in.ts';
 import { singleSignOnRoutes } from './sign-in/single-sign-on.ts';
@@ -80,6 +82,7 @@ export interface PortalParts extends AuditDesk {
   readonly legs: AppletLegs;
   readonly keeping: Keeping;
   readonly status: Status;
+  readonly settings: SettingsDesk;
   /** The key credentials are signed with, as consoles have to know it. */
   readonly sessionKey: () => Promise<PublicKeyInfo>;
   readonly gateways: () => readonly GatewayAddress[];
@@ -139,7 +142,7 @@ export class Portal {
       allowListRoutes({ ...shared, groups: support.groups }),
       auditRoutes({ ...shared, groups: support.groups }),
       ...[backupRoutes, postRoutes, retentionRoutes, evidenceRoutes].map(routes => routes(shared)),
-      ...[sessionPageRoutes, statusRoutes, aboutRoutes].map(routes => routes(shared)),
+      ...[settingsRoutes, sessionPageRoutes, statusRoutes, aboutRoutes].map(routes => routes(shared)),
       technicianApi(shared),
       ...(this.#demo === undefined ? [] : [this.#demo.router]),
     ];

@@ -1,8 +1,8 @@
 // Support on a real store, log and identity, with the portal's internal socket; only the signer's process is missing.
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseConfig } from '../../appliance/config.ts';
+import { CONFIG_FILE, ConfigFile, parseConfig } from '../../appliance/config.ts';
 import type { ConsentReceipt } from '../../appliance/customer-core/objects.ts';
 import { type SessionId, toBase64Url } from '../../appliance/guid.ts';
 import { actorOf } from '../../appliance/identity/login-book.ts';
@@ -11,11 +11,13 @@ import { Metrics } from '../../appliance/metrics.ts';
 import { PUBLIC_FOLDER } from '../../appliance/pki/key-files.ts';
 import { AppletLegs } from '../../appliance/portal/applet-legs.ts';
 import { auditDesk } from '../../appliance/portal/audit-desk.ts';
+import { diagnosticFiles } from '../../appliance/portal/diagnostics.ts';
 import { Internal } from '../../appliance/portal/internal.ts';
 import { Keeping } from '../../appliance/portal/keeping.ts';
 import { makeAssets, Portal, type PortalParts } from '../../appliance/portal/portal.ts';
 import { SessionDesk } from '../../appliance/portal/session-desk.ts';
 import { sessionDescriber } from '../../appliance/portal/session-details.ts';
+import { SettingsDesk } from '../../appliance/portal/settings-desk.ts';
 import { SocketListener } from '../../appliance/portal/socket-listener.ts';
 import { Status } from '../../appliance/portal/status.ts';
 import { Support } from '../../appliance/portal/support.ts';
@@ -25,6 +27,7 @@ import type { SessionSigner } from '../../appliance/sessions/rights.ts';
 import { gatewayToken } from '../../appliance/sessions/session-secrets.ts';
 import { openTestIdentity, type TestIdentity } from '../identity/open-identity.ts';
 import { newSigner, TestApplet } from '../sessions/open-sessions.ts';
+import { ROOT } from '../support/appliance.ts';
 import { TempFolder } from '../support/temp-folder.ts';
 import { TestConsole } from './test-console.ts';
 import { TestLeg } from './test-leg.ts';
@@ -179,6 +182,19 @@ export function newStatus(
   });
 }
 
+/** On a file of its own, as a new data folder has it. */
+function newSettings(at: Pick<TestIdentity, 'audit' | 'store' | 'folder' | 'clock'>): SettingsDesk {
+  const path = join(at.folder, CONFIG_FILE);
+  if (!existsSync(path)) copyFileSync(join(ROOT, 'config', CONFIG_FILE), path);
+  const parts = { dataFolder: at.folder, publicFolder: at.folder, recordingFolder: join(at.folder, 'recordings') };
+  return new SettingsDesk({
+    ...at,
+    file: new ConfigFile(at.folder),
+    certify: async () => undefined,
+    diagnose: settings => diagnosticFiles({ ...parts, ...settings, version: '0.0.0', metrics: '' }),
+  });
+}
+
 const notHere = () => Promise.reject(new Error('not in this test'));
 
 /** Bundling takes seconds: once for all tests of a file. */
@@ -205,6 +221,7 @@ export async function openTestPortal(
     ...auditDesk({ ...at, ...parts }),
     evidence: { bundle: notHere, verifier: notHere },
     sessionDesk: new SessionDesk({ ...at, ...parts, films: new KeptRecordings(join(at.folder, 'recordings')) }),
+    settings: newSettings(at),
     organisation: { name: 'Kestrel Works', timeZone: 'Europe/London' },
     publicFolder: at.folder,
     clock: at.clock,

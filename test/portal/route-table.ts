@@ -2,7 +2,7 @@
 // has changed, has to be meant. `matrix.test.ts` asks each of them as everybody.
 
 const helpPages = [
-  ...['genuine', 'first-steps', 'helping', 'accounts', 'groups', 'two-step', 'directory', 'single-sign-on'],
+  ...['genuine', 'first-steps', 'helping', 'accounts', 'groups', 'two-step', 'directory', 'single-sign-on', 'settings'],
   ...['certificates', 'programs', 'backup', 'log', 'player', 'share', 'posts', 'retention', 'status', 'errors'],
 ];
 const memberActs = [
@@ -68,6 +68,8 @@ export const routeTable: Readonly<Record<string, readonly string[]>> = {
     ...['GET /admin/backups', 'POST /admin/backups'],
     ...['GET /admin/posts', 'POST /admin/posts', 'POST /admin/posts/try', 'POST /admin/posts/:id/again'],
     ...['POST /admin/retention', 'POST /admin/retention/confirm'],
+    ...['GET /admin/settings', 'POST /admin/settings', 'GET /admin/settings/file', 'POST /admin/settings/file'],
+    ...['GET /admin/settings/diagnostics', 'POST /admin/settings/take-back'],
   ],
   'master-admin or admin': [
     ...['GET /admin/members', 'POST /admin/members/bulk', 'GET /admin/members/new', 'POST /admin/members/new'],

@@ -16,6 +16,7 @@ const TOPICS = [
   { name: 'two-step', title: 'Two-step' },
   { name: 'directory', title: 'Signing in by a directory (LDAP)' },
   { name: 'single-sign-on', title: 'Single sign-on (SAML)' },
+  { name: 'settings', title: 'Settings of the appliance' },
   { name: 'certificates', title: 'Certificates' },
   { name: 'programs', title: 'The customer’s program' },
   { name: 'backup', title: 'Backup and restore' },

@@ -1,0 +1,183 @@
+// The configuration as IT sees and changes it on the pages (A-05): the file in the data folder is the one truth. A change is a
+// change in that file, checked by what the start checks it by, logged, and can be taken back; it holds from the next start on.
+import type { AuditLog } from '../audit/audit.ts';
+import type { Actor } from '../audit/entry.ts';
+import type { Clock } from '../clock.ts';
+import {
+  type ApplianceConfig,
+  CONFIG_FILE,
+  type ConfigDifference,
+  type ConfigFile,
+  type ConfigText,
+  compareConfigs,
+  parseConfig,
+} from '../config.ts';
+import { ApplianceError } from '../errors.ts';
+import { contains, parseAddress, parseRange } from '../identity/address-range.ts';
+import type { Store } from '../store/store.ts';
+import type { DiagnosticsParts } from './diagnostics.ts';
+import { type BundleFile, bundleBytes, streamBundle } from './evidence/bundle-stream.ts';
+import { allFields, presentValue, typedValue } from './settings/fields.ts';
+
+export interface SettingsDeskParts {
+  readonly file: ConfigFile;
+  readonly store: Store;
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+  /** Makes and installs a server certificate with these names. */
+  readonly certify: (names: readonly string[]) => Promise<void>;
+  /** What is in a diagnostics bundle besides the settings. */
+  readonly diagnose: (settings: Pick<DiagnosticsParts, 'settings' | 'waiting' | 'now'>) => BundleFile[];
+}
+
+/** Whoever changes something, and how he is here: he must not shut himself out. */
+export interface SettingsEditor {
+  readonly actor: Actor;
+  readonly address: string;
+  /** Name he opened the page by, without the port. */
+  readonly host: string;
+}
+
+export interface EarlierSettings {
+  /** When another took its place, ms UTC. */
+  readonly until: number;
+  readonly digest: string;
+  /** What that other changed. */
+  readonly changes: readonly ConfigDifference[];
+}
+
+const MAX_LOGGED_CHANGES = 40;
+const MAX_LOGGED_CHARACTERS = 150;
+
+export class SettingsDesk {
+  readonly #parts: SettingsDeskParts;
+  readonly #started: ApplianceConfig;
+
+  constructor(parts: SettingsDeskParts) {
+    this.#parts = parts;
+    this.#started = parts.file.current;
+  }
+
+  read(): ConfigText {
+    return this.#parts.file.read();
+  }
+
+  /** What waits for the next start. */
+  waiting(): readonly ConfigDifference[] {
+    const { config } = this.read();
+    return config === null ? [] : compareConfigs(this.#started, config);
+  }
+
+  /** @throws ApplianceError `settings.address` from an address that the settings are not open to */
+  admit(address: string): void {
+    // The list that was in force at the start, and the one in the file: a narrower one holds at once.
+    const lists = [this.#started, this.read().config ?? this.#started];
+    if (lists.every(config => isOpenTo(config, address))) return;
+    throw new ApplianceError('refused', 'settings.address', 'the settings are not open to your address', {
+      hint: `settings.addresses in ${CONFIG_FILE} says from where; on the machine itself the file can always be changed.`,
+    });
+  }
+
+  /** The file's text with what was typed in the fields. @param typed by key; fields that are as they were are left alone */
+  textOf(seen: ConfigText, typed: Readonly<Record<string, string>>): string {
+    const { config } = seen;
+    if (config === null)
+      throw new ApplianceError('conflict', 'settings.broken', `${CONFIG_FILE} has a fault; mend it first`);
+    const changes = allFields
+      .map(field => ({ field, value: typed[field.key] ?? '' }))
+      .filter(({ field, value }) => plain(value) !== plain(presentValue(config, field)))
+      .map(({ field, value }) => ({ path: field.key.split('.'), value: typedValue(field, value) }));
+    return changes.length === 0 ? seen.text : this.#parts.file.changed(seen.text, changes);
+  }
+
+  /** What a text would change. @throws ApplianceError `config.malformed` */
+  preview(text: string): readonly ConfigDifference[] {
+    return compareConfigs(this.read().config, parseConfig(text));
+  }
+
+  /**
+   * Puts a text in the file's place.
+   * @param seen digest of what the editor has seen
+   * @returns what it changes
+   * @throws ApplianceError `config.malformed`, `config.changed-meanwhile`, `settings.shut-out`
+   */
+  async save(editor: SettingsEditor, text: string, seen: string): Promise<readonly ConfigDifference[]> {
+    const { file, store, audit, clock } = this.#parts;
+    const config = parseConfig(text);
+    refuseShutOut(this.#started, config, editor);
+    const changes = this.preview(text);
+    if (text === this.read().text) return [];
+    if (changes.some(({ key }) => key === 'names')) await this.#certify(config.names);
+    await store.core.transaction(async tx => {
+      const told = changes.slice(0, MAX_LOGGED_CHANGES).map(presentChange).join('; ');
+      const detail = { changes: told, count: changes.length };
+      await audit.append(tx, { event: 'settings.changed', actor: editor.actor, detail });
+      file.replace(text, seen, clock.now()); // the last that can fail: without it there is no entry
+    });
+    return changes;
+  }
+
+  /** Newest first. */
+  history(): readonly EarlierSettings[] {
+    let after = this.read().config;
+    return this.#parts.file.history().map(({ until, digest, config }) => {
+      const changes = compareConfigs(config, after);
+      after = config;
+      return { until, digest, changes };
+    });
+  }
+
+  /** Takes the file back to an earlier one; throws as `save`, or `settings.no-such-version`. */
+  takeBack(editor: SettingsEditor, digest: string, seen: string): Promise<readonly ConfigDifference[]> {
+    const earlier = this.#parts.file.history().find(one => one.digest === digest);
+    if (earlier === undefined) {
+      throw new ApplianceError('missing', 'settings.no-such-version', 'that earlier version is not kept any more');
+    }
+    return this.save(editor, earlier.text, seen);
+  }
+
+  /** What IT gives to whoever helps; that it was taken is logged. */
+  async diagnostics(actor: Actor): Promise<{ bytes: number; stream: () => AsyncGenerator<Uint8Array> }> {
+    const { store, audit, clock, diagnose } = this.#parts;
+    const waiting = this.waiting().map(({ key }) => key);
+    const files = diagnose({ settings: this.read().text, waiting, now: clock.now() });
+    const bytes = bundleBytes(files);
+    const detail = { files: files.length, bytes };
+    await store.core.transaction(tx => audit.append(tx, { event: 'diagnostics.taken', actor, detail }));
+    return { bytes, stream: () => streamBundle(files) };
+  }
+
+  /** With the names of now, too: whoever is here by one of them stays until the next start. */
+  #certify(names: readonly string[]): Promise<void> {
+    return this.#parts.certify([...new Set([...names, ...this.#started.names])]);
+  }
+}
+
+function refuseShutOut(now: ApplianceConfig, config: ApplianceConfig, { address, host }: SettingsEditor): void {
+  if (!isOpenTo(config, address)) {
+    throw shutOut('settings.addresses', `your own address, ${address}, is not among these`);
+  }
+  if (now.names.includes(host) && !config.names.includes(host)) {
+    throw shutOut('names', `you are here by the name ${host}, which is not among these`);
+  }
+}
+
+function shutOut(key: string, message: string): ApplianceError {
+  return new ApplianceError('conflict', 'settings.shut-out', message, {
+    hint: `${key}: you would shut yourself out. Open this page by a way that stays, or change ${CONFIG_FILE} on the machine.`,
+  });
+}
+
+function isOpenTo({ settings }: ApplianceConfig, address: string): boolean {
+  if (settings.addresses.length === 0) return true;
+  const from = parseAddress(address);
+  return from !== undefined && settings.addresses.some(range => contains(parseRange(range), from));
+}
+
+function presentChange({ key, before = '', after = '' }: ConfigDifference): string {
+  return `${key}: ${before.slice(0, MAX_LOGGED_CHARACTERS)} → ${after.slice(0, MAX_LOGGED_CHARACTERS)}`;
+}
+
+function plain(text: string): string {
+  return text.replaceAll('\r', '').trim();
+}

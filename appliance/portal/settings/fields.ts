@@ -1,0 +1,135 @@
+// The settings that have a field on the page, in its order. What has none is changed in the file, on the page beside it.
+import type { ApplianceConfig, ConfigChange } from '../../config.ts';
+
+export interface SettingsField {
+  /** `login.idleMinutes`: key in the file and name of the field. */
+  readonly key: string;
+  readonly label: string;
+  /** What is right, and what it does. */
+  readonly hint: string;
+  /** `lines` is a list, one to a line. */
+  readonly kind: 'text' | 'number' | 'lines';
+  /** May be left empty: null in the file. */
+  readonly isOptional: boolean;
+}
+
+export interface SettingsSection {
+  readonly title: string;
+  readonly fields: readonly SettingsField[];
+}
+
+function field(kind: SettingsField['kind'], key: string, label: string, hint: string, isOptional = false) {
+  return { kind, key, label, hint, isOptional };
+}
+
+export const sections: readonly SettingsSection[] = [
+  {
+    title: 'Organisation',
+    fields: [
+      field(
+        'text',
+        'organisation.name',
+        'Name',
+        'Shown to customers before they allow anything; at most 120 characters.',
+      ),
+      field(
+        'text',
+        'organisation.timeZone',
+        'Time zone',
+        'For times on pages, such as Europe/London. The log is in UTC.',
+      ),
+    ],
+  },
+  {
+    title: 'Names and network',
+    fields: [
+      field(
+        'lines',
+        'names',
+        'Names of this appliance',
+        'One to a line, lower case, at most 20. The first stands in every link; any other name is refused.',
+      ),
+      field('text', 'listen.address', 'Listens on address', ':: is every address, 0.0.0.0 every IPv4 address.'),
+      field('number', 'listen.port', 'HTTPS port', '1 to 65535; 443 in production.'),
+      field('number', 'listen.redirectPort', 'Plain HTTP port', 'Only sends browsers to HTTPS; empty for none.', true),
+      field(
+        'number',
+        'listen.metricsPort',
+        'Metrics port',
+        'For Prometheus, on this machine only; empty for none.',
+        true,
+      ),
+      field(
+        'lines',
+        'settings.addresses',
+        'Settings may be opened from',
+        'Addresses and ranges, one to a line, such as 10.1.2.0/24. Empty: from wherever a master admin may sign in.',
+      ),
+    ],
+  },
+  {
+    title: 'Signing in',
+    fields: [
+      field('number', 'login.idleMinutes', 'Minutes without a click', 'Then a login ends; 1 to 720.'),
+      field('number', 'login.absoluteHours', 'Hours at most', 'Then it ends in any case; 1 to 72.'),
+      field('number', 'login.lockAfterFailures', 'Wrong passwords until an account locks', 'In a row; 3 to 50.'),
+      field(
+        'number',
+        'login.lockMinutes',
+        'Minutes of the first lock',
+        'Each further one is twice as long; 1 to 1440.',
+      ),
+    ],
+  },
+  {
+    title: 'Sessions',
+    fields: [
+      field('number', 'session.pinDigits', 'Digits of a PIN', '6 to 16.'),
+      field('number', 'session.pinMinutes', 'Minutes an unused PIN lives', '1 to 1440.'),
+      field(
+        'number',
+        'session.consentSilenceSeconds',
+        'Seconds until silence is a no',
+        'When a customer is asked; 10 to 600.',
+      ),
+    ],
+  },
+  {
+    title: 'Log, backups and recordings',
+    fields: [
+      field('number', 'audit.headEveryEntries', 'Log signed after so many entries', '1 to 100000.'),
+      field(
+        'number',
+        'audit.headEverySeconds',
+        'Log signed after so many seconds',
+        'Whichever comes first; 1 to 3600.',
+      ),
+      field('number', 'backup.everyHours', 'Hours between backups', '1 to 168.'),
+      field('number', 'backup.keep', 'Backups kept', '1 to 365.'),
+      field('text', 'recording.folder', 'Folder of recordings', 'An absolute path; empty is the data folder.', true),
+    ],
+  },
+];
+
+export const allFields: readonly SettingsField[] = sections.flatMap(({ fields }) => fields);
+
+/** As it stands in the field. */
+export function presentValue(config: ApplianceConfig, { key }: SettingsField): string {
+  const value = key.split('.').reduce<unknown>((tree, name) => childOf(tree, name), config);
+  if (Array.isArray(value)) return value.join('\n');
+  return value === null || value === undefined ? '' : String(value);
+}
+
+/** What was typed, as the file has it; the configuration's own schema then says whether it is right. */
+export function typedValue({ kind, isOptional }: SettingsField, typed: string): ConfigChange['value'] {
+  const plain = typed.replaceAll('\r', '').trim();
+  if (kind === 'lines') {
+    return plain.split('\n').flatMap(line => line.trim() || []);
+  }
+  if (plain === '' && isOptional) return null;
+  return kind === 'number' && /^\d{1,9}$/.test(plain) ? Number(plain) : plain;
+}
+
+function childOf(tree: unknown, name: string): unknown {
+  return typeof tree === 'object' && tree !== null ? Object.getOwnPropertyDescriptor(tree, name)?.value : undefined;
+}
