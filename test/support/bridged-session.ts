@@ -3,7 +3,6 @@
 // of their own; the customer's and the technician's ends are in this one.
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
 import { openLinuxDesktop } from '../../appliance/applet/desktop-linux.ts';
 import { systemClock } from '../../appliance/clock.ts';
 import type { RfbChannel } from '../../appliance/console/rfb-channel.ts';
@@ -12,11 +11,10 @@ import type { TechnicianSession } from '../../appliance/console/technician-sessi
 import type { PictureCodecs } from '../../appliance/customer-core/picture-codecs.ts';
 import { ApplianceError } from '../../appliance/errors.ts';
 import type { Bytes } from '../../appliance/protocol/bytes.ts';
+import { allow } from './allow.ts';
 import { type Appliance, startAppliance } from './appliance.ts';
 import { Customer } from './customer.ts';
 import { Technician } from './technician.ts';
-
-const ASKED_AGAIN_MS = 200;
 
 /** Takes what a viewer would draw, and hands it to whoever is connected. */
 class Bridge implements ScreenViewer {
@@ -104,7 +102,8 @@ export class BridgedSession implements AsyncDisposable {
     bridged.#listener.listen(0, '127.0.0.1');
     await once(bridged.#listener, 'listening');
     await technician.untilThat(() => (session.link.phase === 'open' ? true : undefined));
-    for (const action of ['launch-desktop-viewing', 'launch-remote-control']) await bridged.#allow(action);
+    for (const action of ['launch-desktop-viewing', 'launch-remote-control'])
+      await allow(action, { technician, customer, session });
     return bridged;
   }
 
@@ -119,23 +118,6 @@ export class BridgedSession implements AsyncDisposable {
     await this.#customer[Symbol.asyncDispose]();
     await this.#technician[Symbol.asyncDispose]();
     await this.#appliance.close();
-  }
-
-  /** Asked again until it may be asked: the applet's rights have their lease a moment after the link is there. */
-  async #allow(action: string): Promise<void> {
-    const { requests } = this.#session;
-    for (;;) {
-      this.#session.ask(action);
-      const state = await this.#technician.untilThat(() => {
-        const now = requests.lastOf(action)?.state;
-        return now === 'sent' ? undefined : now;
-      });
-      if (state === 'asked') break;
-      await delay(ASKED_AGAIN_MS);
-    }
-    const question = await this.#customer.untilThat(() => this.#customer.state.question ?? undefined);
-    this.#customer.session.answer(question.consentId, 'yes');
-    await this.#technician.untilThat(() => requests.grantOf(action) ?? undefined);
   }
 
   async #serve(socket: Socket): Promise<void> {

@@ -1,5 +1,5 @@
 // Work on a virtual desktop, always the same, for measuring what shows it: a terminal that scrolls, a day in an office made
-// short, a film, a key that is pressed, and nothing at all.
+// short, a calm session of support, a film, a key that is pressed, and nothing at all.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { windowManagerOn } from './window-manager.ts';
 
 const run = promisify(execFile);
 
-export const WORK = ['scroll', 'office', 'video', 'idle', 'key'] as const;
+export const WORK = ['scroll', 'office', 'calm', 'video', 'idle', 'key'] as const;
 export type Work = (typeof WORK)[number];
 
 export class WorkDesktop implements AsyncDisposable {
@@ -23,6 +23,8 @@ export class WorkDesktop implements AsyncDisposable {
   #kept = 0;
   #working = true;
   #done: Promise<void> = Promise.resolve();
+  /** Called in the work of an editor's user whenever nothing but his caret moves for a second and more. */
+  atRest: () => Promise<void> = () => Promise.resolve();
 
   private constructor(display: string, server: ChildProcess) {
     this.environment = { ...process.env, DISPLAY: `:${display}`, HOME: this.#folder.path };
@@ -61,9 +63,9 @@ export class WorkDesktop implements AsyncDisposable {
       const film = this.start(process.execPath, '--no-warnings', program('video-window.ts'));
       if (film.stdout !== null) await once(createInterface({ input: film.stdout }), 'line');
     }
-    if (work === 'office') {
+    if (work === 'office' || work === 'calm') {
       const window = await this.#editor();
-      this.#done = this.#office(window);
+      this.#done = work === 'office' ? this.#office(window) : this.#calm(window);
     }
   }
 
@@ -102,29 +104,61 @@ export class WorkDesktop implements AsyncDisposable {
 
   /** Typing, menus, pages, and a window that is pulled about. */
   async #office(window: string): Promise<void> {
-    const keys = async (pauseMs: number, ...names: string[]) => {
-      if (!this.#working) return;
-      await this.#tool('key', ...names);
-      await delay(pauseMs);
-    };
     for (let round = 1; this.#working; round++) {
-      for (const text of ['Dear customer, the printer', ' driver was updated today. ']) {
-        if (this.#working) await this.#tool('type', '--delay', '90', text);
-      }
-      await keys(0, 'Return');
-      await keys(700, 'alt+f');
-      await keys(600, 'Right');
-      await keys(600, 'Right');
-      await keys(300, 'Escape', 'Escape');
-      for (let page = 0; page < 6; page++) await keys(250, 'Next');
-      await keys(1000, 'ctrl+Home');
-      for (let step = 1; step <= 15 && this.#working; step++) {
+      for (const text of ['Dear customer, the printer', ' driver was updated today. ']) await this.#type(90, text);
+      await this.#keys(0, 'Return');
+      await this.#keys(700, 'alt+f');
+      await this.#keys(600, 'Right');
+      await this.#keys(600, 'Right');
+      await this.#keys(300, 'Escape', 'Escape');
+      for (let page = 0; page < 6; page++) await this.#keys(250, 'Next');
+      await this.#keys(1000, 'ctrl+Home');
+      for (let step = 1; step <= 15; step++) {
         const place = round % 2 === 1 ? step : 15 - step;
-        await this.#tool('windowmove', window, String(150 + place * 20), String(100 + place * 6));
-        await delay(50);
+        await this.#move(window, 150 + place * 20, 100 + place * 6, 50);
       }
-      for (let rest = 0; rest < 15 && this.#working; rest++) await delay(100);
+      await this.#rest(1500);
     }
+  }
+
+  /** Mostly typing and reading; a menu, a page and a window that is moved once every twenty seconds. */
+  async #calm(window: string): Promise<void> {
+    for (let round = 1; this.#working; round++) {
+      for (const text of ['The printer driver', ' was updated today. ']) await this.#type(160, text);
+      await this.#keys(0, 'Return');
+      await this.#rest(2000);
+      await this.#keys(1200, 'alt+f');
+      await this.#keys(2000, 'Escape', 'Escape');
+      await this.#keys(2000, 'Next');
+      await this.#keys(1500, 'ctrl+Home');
+      for (let step = 1; step <= 5; step++) {
+        const place = round % 2 === 1 ? step : 5 - step;
+        await this.#move(window, 150 + place * 30, 100 + place * 10, 100);
+      }
+      await this.#rest(3000);
+    }
+  }
+
+  async #type(delayMs: number, text: string): Promise<void> {
+    if (this.#working) await this.#tool('type', '--delay', String(delayMs), text);
+  }
+
+  async #keys(pauseMs: number, ...names: string[]): Promise<void> {
+    if (!this.#working) return;
+    await this.#tool('key', ...names);
+    await delay(pauseMs);
+  }
+
+  async #move(window: string, x: number, y: number, pauseMs: number): Promise<void> {
+    if (!this.#working) return;
+    await this.#tool('windowmove', window, String(x), String(y));
+    await delay(pauseMs);
+  }
+
+  async #rest(ms: number): Promise<void> {
+    if (this.#working) await delay(ms / 2);
+    if (this.#working) await this.atRest();
+    if (this.#working) await delay(ms / 2);
   }
 
   async #tool(...args: string[]): Promise<string> {

@@ -2,11 +2,11 @@
 // over their pixels. Prints one JSON object (Measured).
 //   node measure-rfb.ts '{"port": 5900, "seconds": 10, "encodings": [7, …], "key": {"x": …, "y": …, "keysym": …} | null,
 //                         "pids": [of the server]}'
-import { readdirSync, readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { OWN_PIXEL_FORMAT } from '../../appliance/protocol/rfb.ts';
 import { Input } from './byte-input.ts';
+import { cpuMs } from './cpu-time.ts';
 import { NUMBERS } from './rfb-client.ts';
 import { OPENING, writeClientMessage } from './rfb-messages.ts';
 
@@ -209,15 +209,6 @@ class Meter {
   #send(...messages: Uint8Array[]): void {
     this.#socket.write(Buffer.concat(messages));
   }
-}
-
-/** CPU time of a process in ms, to the nanosecond: of all its threads there are. */
-function cpuMs(pid: number): number {
-  let nanoseconds = 0;
-  for (const thread of readdirSync(`/proc/${pid}/task`)) {
-    nanoseconds += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]);
-  }
-  return nanoseconds / 1e6;
 }
 
 async function measure(task: Task): Promise<Measured> {
