@@ -24,6 +24,8 @@ export const HOST_EVENTS = [
   'clipboard',
   'recording-started',
   'recording-ended',
+  'recording-held',
+  'recording-resumed',
   'codes-compared',
   'claimed-twice',
   'logged-out',

@@ -67,6 +67,13 @@ export class RecordingRule {
     return this.#losses < MAX_LOSSES ? 'debt' : 'lost';
   }
 
+  /** What was sent and is not proved, and when the first of it was sent (monotonic ms); null where all is. */
+  get unproved(): { readonly bytes: number; readonly since: number } | null {
+    const ledger = this.#debts[0] ?? this.#current?.ledger;
+    if (ledger === undefined || ledger.oldestAt === null) return null;
+    return { bytes: ledger.uncovered, since: ledger.oldestAt };
+  }
+
   /** Whether nothing that was sent waits for its proof, or may be added to. */
   get isSettled(): boolean {
     return this.#current === null && this.#debts.length === 0 && this.#tails.length === 0;

@@ -53,6 +53,7 @@ export class SessionRecording {
   #screen: RecordedScreen | null = null;
   #told: { readonly state: RecordingState; readonly nonce: Bytes | null } | null = null;
   #window: 'none' | 'on' | 'held' = 'none';
+  #isHeldLogged = false;
   /** Told when there may be nothing left to be proved. */
   #settled: (() => void) | null = null;
   /** Attestations are signed one after the other. */
@@ -193,7 +194,23 @@ export class SessionRecording {
     const next = this.#screen === null ? (isHeld ? 'held' : 'none') : isHeld && this.#screen.isForced ? 'held' : 'on';
     if (next === this.#window) return;
     this.#window = next;
+    this.#logHeld();
     this.#options.view.update({ recording: next });
+  }
+
+  /** A picture that is held, not one that has ended: how much of it was shown without a proof, and since when. */
+  #logHeld(): void {
+    const { clock, applianceTime, log } = this.#options;
+    const isHeld = this.#window === 'held' && (this.#rule.state === 'unproved' || this.#isHeldLogged);
+    if (isHeld === this.#isHeldLogged) return;
+    this.#isHeldLogged = isHeld;
+    if (!isHeld) {
+      log('recording-resumed', {});
+      return;
+    }
+    const { bytes, since } = this.#rule.unproved ?? { bytes: 0, since: clock.monotonic() };
+    const sentAt = new Date(applianceTime() - (clock.monotonic() - since));
+    log('recording-held', { bytes, detail: `not proved since ${sentAt.toISOString()}` });
   }
 }
 

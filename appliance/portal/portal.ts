@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import type { Clock } from '../clock.ts';
 import { ApplianceError, defect } from '../errors.ts';
 import type { Identity } from '../identity/identity.ts';
+import type { Role } from '../identity/member.ts';
 import type { Log } from '../log.ts';
 import type { Counter, Metrics } from '../metrics.ts';
 import type { PublicKeyInfo } from '../pki/signature.ts';
@@ -60,7 +61,7 @@ import type { DeclaredRoute } from './web/declared-routes.ts';
 import { Guards } from './web/guards.ts';
 import { peerOf } from './web/headers.ts';
 import { foreignOrigin, requireOwnOrigin } from './web/origin.ts';
-import { type Organisation, Pages } from './web/pages.ts';
+import { type Organisation, Pages, type Warnings } from './web/pages.ts';
 import { notFound } from './web/paths.ts';
 
 const EVENTS_PATH = '/technician/events';
@@ -196,9 +197,9 @@ export class Portal {
   }
 }
 
-function pagesOf({ assets, organisation, keeping: { retention } }: PortalParts): Pages {
+function pagesOf(parts: PortalParts): Pages {
   const folders = FOLDERS.map(folder => join(import.meta.dirname, folder));
-  return new Pages(assets, organisation, folders, roles => retention.warns && roles.includes('master-admin'));
+  return new Pages(parts.assets, parts.organisation, folders, roles => warningsFor(parts, roles));
 }
 
 /** Style and scripts; made once, for setup and portal alike. */
@@ -223,6 +224,14 @@ const FAVICON = Buffer.from(
     '<path d="M9 21v-3a7 7 0 0 1 14 0v3" fill="none" stroke="#fff" stroke-width="3" stroke-linecap="round"/>' +
     '<circle cx="9" cy="22" r="3" fill="#fff"/><circle cx="23" cy="22" r="3" fill="#fff"/></svg>',
 );
+
+/** What stands above every page, for those who can do something about it. */
+function warningsFor({ keeping, support }: Pick<PortalParts, 'keeping' | 'support'>, roles: readonly Role[]): Warnings {
+  return {
+    isDeletionWaiting: keeping.retention.warns && roles.includes('master-admin'),
+    unrecorded: roles.includes('master-admin') || roles.includes('auditor') ? support.unrecorded.count : 0,
+  };
+}
 
 /** For first setup, which takes no upgrade at all. */
 export function refuseUpgrade(request: IncomingMessage, socket: Duplex, refusals: Counter): void {

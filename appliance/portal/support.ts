@@ -19,6 +19,7 @@ import { Replies } from '../sessions/replies.ts';
 import { Rights, type SessionSigner } from '../sessions/rights.ts';
 import { Sessions, type SessionsOptions } from '../sessions/sessions.ts';
 import { TechnicianStatuses } from '../sessions/technician-status.ts';
+import { UnrecordedControl } from '../sessions/unrecorded-control.ts';
 import type { Store } from '../store/store.ts';
 
 const COUNT_EVERY_MS = 10_000;
@@ -47,6 +48,7 @@ export class Support {
   readonly actions: ActionLog;
   readonly rights: Rights;
   readonly recordings: SessionRecordings;
+  readonly unrecorded: UnrecordedControl;
   readonly codes: Codes;
   readonly statuses: TechnicianStatuses;
   readonly replies: Replies;
@@ -68,6 +70,7 @@ export class Support {
     this.actions = new ActionLog({ ...shared, chat: this.chat });
     this.rights = new Rights({ ...shared, authority: (memberId, loginId) => this.mayAct(memberId, loginId) });
     this.recordings = new SessionRecordings(shared);
+    this.unrecorded = new UnrecordedControl({ ...shared, rights: this.rights, recordings: this.recordings });
     this.codes = new Codes(shared);
     this.statuses = new TechnicianStatuses(options);
     this.replies = new Replies(options);
@@ -80,6 +83,7 @@ export class Support {
     const { identity, clock } = this.#options;
     this.sessions.start();
     this.actions.start();
+    this.unrecorded.start();
     this.#cancels = [
       identity.logins.onEnded((loginId, memberId, reason) => this.#soon(() => this.#endOf(loginId, memberId, reason))),
       this.groups.onChange(() => this.#soon(() => identity.allowLists.recheck())),
@@ -106,6 +110,7 @@ export class Support {
     this.rights.close();
     this.codes.close();
     this.statuses.close();
+    await this.unrecorded.close();
     await this.actions.close();
     await this.sessions.close();
   }

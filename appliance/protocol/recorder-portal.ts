@@ -1,7 +1,7 @@
 // What the recorder and the portal say to each other over the portal's internal socket. Bytes are base64url, instants ms UTC.
 //   POST /internal/recording/authorise  {digest, address}: SHA-256 of a token's bytes, and where it came from → RecordingGrant,
 //                                       or 403; the token is used up
-//   POST /internal/recording/live       RecordingLive → {}
+//   POST /internal/recording/live       RecordingLive → {}; said again each `LIVE_AGAIN_MS` while it is so
 //   POST /internal/recording/finished   FinishedRecording → SignedManifest; asked again until it is answered
 //   POST /internal/recording/format     {sid} → {format}: what is kept of a finished recording
 //   POST /internal/recording/avi        MadeAvi → SignedManifest; asked again until it is answered
@@ -16,6 +16,8 @@ export const RECORDING_FORMAT_PATH = '/internal/recording/format';
 export const RECORDING_AVI_PATH = '/internal/recording/avi';
 export const RECORDING_AVI_FAILED_PATH = '/internal/recording/avi-failed';
 
+export const LIVE_AGAIN_MS = 5000;
+
 /** Whose stream may be brought. */
 export interface RecordingGrant {
   readonly sid: SessionId;
@@ -23,7 +25,7 @@ export interface RecordingGrant {
   readonly sub: string;
 }
 
-/** A stream began to be recorded, or is not recorded any more. */
+/** A stream is being proved to be recorded, or is not any more. */
 export interface RecordingLive {
   readonly sid: SessionId;
   readonly linkId: string;

@@ -68,6 +68,7 @@ export class StreamRecorder {
   #receipt: { readonly place: StreamPlace; readonly signed: Signed } | null = null;
   #state: RecorderState = 'recording';
   #troubleAt = 0;
+  #isTroubleNoted = false;
   #calm: PromiseWithResolvers<void> | null = null;
   #isPictureProved = false;
   /** Counts who brings it. */
@@ -225,6 +226,7 @@ export class StreamRecorder {
     const drawn = this.#waiting.findLast(({ rfbBytes }) => rfbBytes <= begun.track.settledBytes);
     try {
       if (drawn !== undefined && drawn.offset > this.writtenOffset) {
+        if (this.#calm !== null) this.#noteTrouble(begun); // with what waits: nothing goes on before it is on the disk
         begun.track.frame();
         await begun.writer.flush(drawn.offset);
         this.#written = drawn;
@@ -251,10 +253,17 @@ export class StreamRecorder {
     this.#change(state);
   }
 
+  /** Once for each trouble: what it was at first, and since when. */
+  #noteTrouble({ track }: Begun): void {
+    if (!this.#isTroubleNoted) track.note(this.#state, this.#troubleAt);
+    this.#isTroubleNoted = true;
+  }
+
   /** All is well; where it was not, the recording says so. */
-  #settle({ track }: Begun): void {
+  #settle(begun: Begun): void {
     if (this.#calm === null || this.#state === 'refused') return;
-    track.note(this.#state, this.#troubleAt);
+    this.#noteTrouble(begun);
+    this.#isTroubleNoted = false;
     this.#change('recording');
     this.#calm.resolve();
     this.#calm = null;

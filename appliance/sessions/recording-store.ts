@@ -75,11 +75,10 @@ export async function listRecordings(from: Reader, sessionId: SessionId): Promis
   return rows.map(recordingOf);
 }
 
-export async function countLiveOf(from: Reader, sessionId: SessionId): Promise<number> {
-  const row = await from.get('SELECT count(*) AS live FROM recording WHERE session_id = ? AND is_live = 1', [
-    sessionId,
-  ]);
-  return Number(row?.live);
+/** Nonces of what is being recorded of it. */
+export async function listLiveOf(from: Reader, sessionId: SessionId): Promise<string[]> {
+  const rows = await from.all('SELECT nonce FROM recording WHERE session_id = ? AND is_live = 1', [sessionId]);
+  return rows.map(({ nonce }) => String(nonce));
 }
 
 /** The furthest stays. @returns whether this one is it */

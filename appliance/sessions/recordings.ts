@@ -8,7 +8,13 @@ import { ApplianceError } from '../errors.ts';
 import { type SessionId, toBase64Url } from '../guid.ts';
 import type { Metrics } from '../metrics.ts';
 import type { CanonicalValue } from '../protocol/canonical-json.ts';
-import type { FinishedRecording, RecordingGrant, RecordingLive, SignedManifest } from '../protocol/recorder-portal.ts';
+import {
+  type FinishedRecording,
+  LIVE_AGAIN_MS,
+  type RecordingGrant,
+  type RecordingLive,
+  type SignedManifest,
+} from '../protocol/recorder-portal.ts';
 import { ATTESTATION_DOMAIN, parseAttestation } from '../protocol/recording-receipt.ts';
 import type { Signed } from '../protocol/signed.ts';
 import type { Reader } from '../store/sql.ts';
@@ -16,12 +22,12 @@ import type { Store } from '../store/store.ts';
 import { checkAppletBytes } from './applet-signature.ts';
 import {
   type AttestationRow,
-  countLiveOf,
   findAttestation,
   findRecording,
   finishRecording,
   insertLive,
   keepAttestation,
+  listLiveOf,
   listRecordings,
   type RecordingRow,
   setLive,
@@ -34,6 +40,8 @@ const TOKEN_BYTES = 32;
 /** A console asks for one when a picture is opened, and when the recorder was away. */
 const MAX_TOKENS = 4096;
 const MAX_TOKENS_OF_SESSION = 32;
+/** The recorder says so often that it proves a stream (`LIVE_AGAIN_MS`); one that was killed says nothing. */
+export const LIVE_FOR_MS = 3 * LIVE_AGAIN_MS;
 
 export interface ManifestSigner {
   signManifest(
@@ -59,9 +67,13 @@ export class SessionRecordings {
   /** By digest. They die with this process: a console asks for another. */
   readonly #tokens = new Map<string, Issued>();
   readonly #refused;
+  /** When it was last said of a stream, by its nonce, that it is proved; since this process began. */
+  readonly #heardAt = new Map<string, number>();
+  readonly #begunAt: number;
 
   constructor(options: RecordingsOptions) {
     this.#options = options;
+    this.#begunAt = options.clock.monotonic();
     this.#refused = options.metrics.counter(
       'recording_tokens_refused_total',
       'Tokens for the recorder that were refused.',
@@ -105,9 +117,11 @@ export class SessionRecordings {
     throw new ApplianceError('refused', 'recording.token-refused', 'that token is not valid');
   }
 
-  /** The recorder says that a stream is being brought, or is not any more. */
+  /** The recorder says that a stream is being proved, now and again, or that it is not any more. */
   async live({ sid: sessionId, linkId, nonce, isLive }: RecordingLive): Promise<void> {
     const { store, audit, sessions, clock } = this.#options;
+    if (isLive) this.#heardAt.set(nonce, clock.monotonic());
+    else this.#heardAt.delete(nonce);
     await store.core.transaction(async tx => {
       await sessions.get(sessionId, tx);
       const isNew = isLive && (await insertLive(tx, { nonce, sessionId, linkId, now: clock.now() }));
@@ -120,7 +134,10 @@ export class SessionRecordings {
 
   /** Whether anything of the session is being recorded just now. */
   async isLive(id: SessionId): Promise<boolean> {
-    return (await countLiveOf(this.#options.store.core.read, id)) > 0;
+    const { store, clock } = this.#options;
+    const since = clock.monotonic() - LIVE_FOR_MS;
+    const live = await listLiveOf(store.core.read, id);
+    return live.some(nonce => (this.#heardAt.get(nonce) ?? this.#begunAt) > since);
   }
 
   /**
@@ -128,6 +145,7 @@ export class SessionRecordings {
    * @throws ApplianceError `recording.other`: another one of that name is finished
    */
   async finished(recording: FinishedRecording): Promise<SignedManifest> {
+    this.#heardAt.delete(recording.nonce);
     const { store, audit, signer, clock, sessions } = this.#options;
     const { nonce, sid: sessionId, linkId } = recording;
     const known = (await findRecording(store.core.read, nonce))?.finished;

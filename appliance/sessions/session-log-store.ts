@@ -1,4 +1,5 @@
 // Rows of chat lines, of actions as two sources tell them, of grants issued, of replies and of technicians' status.
+import { parseSessionId, type SessionId } from '../guid.ts';
 import type { Reader, Row, Transaction } from '../store/sql.ts';
 
 export type Author = 'technician' | 'customer' | 'appliance';
@@ -51,6 +52,16 @@ export async function putStage(
      ON CONFLICT (session_id, consent_id) DO UPDATE SET ${column} = excluded.${column}, changed_at = excluded.changed_at`,
     [told.sessionId, told.consentId, told.action, told.stage, told.at],
   );
+}
+
+/** Active sessions in which an action runs, by what either source says. */
+export async function listRunning(from: Reader, action: string): Promise<SessionId[]> {
+  const rows = await from.all(
+    `SELECT DISTINCT s.id FROM support_session s JOIN session_action a ON a.session_id = s.id
+      WHERE s.state = 'active' AND a.action = ? AND (a.applet_stage = 'started' OR a.console_stage = 'started')`,
+    [action],
+  );
+  return rows.map(row => parseSessionId(row.id));
 }
 
 export interface ActionRow {

@@ -2,6 +2,7 @@
 import { createHash, createPublicKey, verify } from 'node:crypto';
 import test from 'ava';
 import { LAST_RECEIPTS_MS } from '../../appliance/customer-core/claimed-session.ts';
+import { MAX_UNPROVED_MS } from '../../appliance/customer-core/recorded-stream.ts';
 import type { Bytes } from '../../appliance/protocol/bytes.ts';
 import { concat, utf8Bytes } from '../../appliance/protocol/bytes.ts';
 import { canonicalBytes } from '../../appliance/protocol/canonical-json.ts';
@@ -157,7 +158,12 @@ test('H-03 attack doctored-console: who brings nothing to the recorder gets one 
   t.is(await open.picture(2), 0);
   t.is(open.state, 'unproved');
   t.is(open.at.view.state.recording, 'held');
+  const held = open.at.hostLog.lines.at(-1);
+  t.like(held, { event: 'recording-held', bytes: open.screen.recorded.length });
+  const since = Date.parse(held?.detail?.replace('not proved since ', '') ?? '');
+  t.true((held?.at ?? 0) - since <= MAX_UNPROVED_MS + 1, 'the customer’s own log tells how long that was');
   await open.prove();
+  t.is(open.at.hostLog.lines.at(-1)?.event, 'recording-resumed');
   t.is(open.state, 'proved');
   await open.picture(3);
   t.true(

@@ -6,8 +6,11 @@ import { type SessionId, toBase64Url } from '../../appliance/guid.ts';
 import { recordingActs } from '../../appliance/portal/recordings.ts';
 import type { FinishedRecording } from '../../appliance/protocol/recorder-portal.ts';
 import { ATTESTATION_DOMAIN, writeAttestation } from '../../appliance/protocol/recording-receipt.ts';
-import { RECORDING_TOKEN_MS } from '../../appliance/sessions/recordings.ts';
+import { LIVE_FOR_MS, RECORDING_TOKEN_MS } from '../../appliance/sessions/recordings.ts';
 import { sha256 } from '../../appliance/sessions/session-secrets.ts';
+import { UNRECORDED_AFTER_MS } from '../../appliance/sessions/unrecorded-control.ts';
+import { PASSWORD } from '../identity/open-identity.ts';
+import { askSocket } from './ask-socket.ts';
 import { bytes, linked, openTestDesk, openTestSupport, type TestSupport } from './open-support.ts';
 
 const EDITOR = { actor: applianceActor, roles: ['master-admin'] } as const;
@@ -145,6 +148,47 @@ test('H-05 attack: an attestation of another session, or signed by another key, 
   t.is(await recordings.attestationOf(toBase64Url(said.nonce)), undefined);
   await recordings.attested(one.id, by(one.applet), actor);
   t.is((await recordings.attestationOf(toBase64Url(said.nonce)))?.bytes, 10);
+});
+
+test('H-03 attack: control where recording is forced and nothing is recorded: in the log, and above the pages of who can act', async t => {
+  const at = await openTestDesk();
+  t.teardown(() => at.close());
+  const { unrecorded, recordings, actions, groups } = at.parts.support;
+  const { id, owner, applet } = await linked(at);
+  await at.member('auditor@example.com', ['auditor']);
+  const { token } = await at.signIn('auditor@example.com', PASSWORD);
+  const isTold = async (who: string) => {
+    const { body } = await askSocket(at.socketPath, 'GET', '/account', who, { accept: 'text/html' });
+    return body.includes('Control without a recording, in 1 session that must be recorded');
+  };
+  const after = async (ms: number) => {
+    at.clock.advance(ms);
+    for (let looks = 0; looks < 2; looks++) await unrecorded.look(); // one of the clock's may be under way
+    return unrecorded.count;
+  };
+  await actions.report(id, applet.report(id, { action: 'launch-remote-control', stage: 'started' }));
+  t.is(await after(2 * UNRECORDED_AFTER_MS), 0, 'it need not be recorded');
+  const root = (await groups.pathOf(owner.id))[0]?.id ?? '';
+  await groups.setPolicy(EDITOR, root, { forcedRecording: true });
+  t.is(await after(0), 0, 'a moment is allowed');
+  t.is(await after(UNRECORDED_AFTER_MS), 1);
+  t.deepEqual([await isTold(token), await isTold(owner.token)], [true, false]);
+  const live = { sid: id, linkId: toBase64Url(bytes(16)), nonce: toBase64Url(bytes(16)), isLive: true };
+  await recordings.live(live);
+  t.is(await after(0), 0);
+  t.false(await isTold(token));
+  t.is(await after(LIVE_FOR_MS), 0, 'the recorder says nothing any more');
+  t.is(await after(UNRECORDED_AFTER_MS), 1);
+  await recordings.live(live);
+  t.is(await after(0), 0);
+  await recordings.live({ ...live, isLive: false });
+  t.is(await after(0), 0);
+  t.is(await after(UNRECORDED_AFTER_MS), 1, 'it says that it can’t');
+  const turn = ['recording.control-unrecorded', 'recording.control-recorded'];
+  t.deepEqual(
+    (await events(at, id)).filter(event => event.startsWith('recording.control')),
+    [...turn, ...turn, 'recording.control-unrecorded'],
+  );
 });
 
 test('H-03 what the recorder says is read strictly', async t => {

@@ -139,6 +139,9 @@ test('H-03 a share that is gone or full stops receipts and is told; when it is b
   const film = recorder.finished().find(path => path.endsWith('.rcrec')) ?? '';
   const marks = (await playAll(await openFile(Uint8Array.from(readFileSync(film))))).flatMap(one => one.marks);
   t.true(marks.some(mark => mark.includes('share-gone')) && marks.some(mark => mark.includes('share-full')));
+  const lives = recorder.lives.map(({ isLive }) => isLive);
+  const turns = lives.filter((isLive, at) => isLive !== lives[at - 1]);
+  t.deepEqual(turns.slice(0, 5), [true, false, true, false, true], 'and so does the portal, which tells the admins');
 });
 
 test('H-03 without the signer nothing is proved, and what came is proved when it is back', async t => {

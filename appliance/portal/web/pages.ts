@@ -15,6 +15,15 @@ export interface Organisation {
   readonly timeZone: string;
 }
 
+export interface Warnings {
+  /** Something waits to be deleted for the first time (G-05). */
+  readonly isDeletionWaiting: boolean;
+  /** Sessions with control that must be recorded and are not (H-03). */
+  readonly unrecorded: number;
+}
+
+const noWarnings: Warnings = { isDeletionWaiting: false, unrecorded: 0 };
+
 interface NavigationEntry {
   readonly path: string;
   readonly label: string;
@@ -47,19 +56,19 @@ export class Pages {
   readonly #icons = new Icons();
   readonly #assets: Assets;
   readonly #organisation: Organisation;
-  readonly #warns: (roles: readonly Role[]) => boolean;
+  readonly #warningsFor: (roles: readonly Role[]) => Warnings;
 
   /**
    * @param folders with `page.hbs` files; names are unique over all of them
-   * @param warns whether these are to be told that something waits to be deleted for the first time (G-05)
+   * @param warningsFor what these are to be told, whatever page they look at
    */
   constructor(
     assets: Assets,
     organisation: Organisation,
     folders: readonly string[],
-    warns: (roles: readonly Role[]) => boolean = () => false,
+    warningsFor: (roles: readonly Role[]) => Warnings = () => noWarnings,
   ) {
-    this.#warns = warns;
+    this.#warningsFor = warningsFor;
     this.#assets = assets;
     this.#organisation = organisation;
     const helpers = pageHelpers({ timeZone: organisation.timeZone });
@@ -88,13 +97,15 @@ export class Pages {
     const body = this.#run(page, view);
     const { session } = ctx.state;
     const isIn = session?.login.stage === 'full';
+    const { isDeletionWaiting, unrecorded } = isIn ? this.#warningsFor(session.member.roles) : noWarnings;
     const html = this.#run('layout', {
       title: view.title,
       body: new Handlebars.SafeString(body),
       ...this.#frame(),
       script: this.#assets.path('portal.js'),
       member: isIn ? { name: session.member.name, roles: session.member.roles.join(', ') } : null,
-      isWarned: isIn && ctx.path !== '/admin/retention' && this.#warns(session.member.roles),
+      isWarned: isDeletionWaiting && ctx.path !== '/admin/retention',
+      unrecorded,
       navigation: isIn ? this.#navigation(ctx.path, session.member.roles) : [],
     });
     return html.replace('<!--icons-->', () => this.#icons.block(html));

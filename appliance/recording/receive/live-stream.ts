@@ -4,7 +4,7 @@ import { ApplianceError, describeError } from '../../errors.ts';
 import { toBase64Url } from '../../guid.ts';
 import type { Log } from '../../log.ts';
 import type { Bytes } from '../../protocol/bytes.ts';
-import type { RecordingGrant } from '../../protocol/recorder-portal.ts';
+import { LIVE_AGAIN_MS, type RecordingGrant } from '../../protocol/recorder-portal.ts';
 import type { RecorderState } from '../../protocol/recorder-socket.ts';
 import type { BeginMark } from '../../protocol/recording-marks.ts';
 import type { Signed } from '../../protocol/signed.ts';
@@ -46,6 +46,7 @@ export class LiveStream {
   #grant: RecordingGrant | null = null;
   #heardAt: number;
   #isLiveTold = false;
+  #liveToldAt = Number.NEGATIVE_INFINITY;
   #isOver = false;
 
   constructor(parts: LiveStreamParts) {
@@ -131,12 +132,15 @@ export class LiveStream {
     if (state === 'recording') log.info('recording.goes-on', { stream: name });
     else log.warn('recording.stopped', { stream: name, sessionId: recorder.begin?.sid ?? '', state });
     this.#bringer?.state(state);
+    if (state !== 'recording') this.#tellLive(false); // the next receipt says otherwise
   }
 
   #tellLive(isLive: boolean): void {
-    const { portal, recorder } = this.#parts;
-    if (recorder.begin === null || this.#isLiveTold === isLive) return;
+    const { portal, recorder, clock } = this.#parts;
+    const isDue = isLive && clock.monotonic() - this.#liveToldAt >= LIVE_AGAIN_MS;
+    if (recorder.begin === null || (this.#isLiveTold === isLive && !isDue)) return;
     this.#isLiveTold = isLive;
+    this.#liveToldAt = clock.monotonic();
     const { sid, linkId, nonce } = recorder.begin;
     const live = { sid, linkId: toBase64Url(linkId), nonce: toBase64Url(nonce), isLive };
     portal.live(live).catch(() => {
