@@ -69,7 +69,7 @@ async function shows(page: Page, film: Awaited<ReturnType<typeof makeSession>>['
       return [...digest].map(byte => byte.toString(16).padStart(2, '0')).join('') === wanted;
     },
     [expected, FROM_ROW] as const,
-    { timeout: 15_000 },
+    { timeout: 60_000 },
   );
 }
 
@@ -81,7 +81,7 @@ async function until(page: Page, isPlaying: boolean, isThere: string): Promise<v
       return now === playing && Number(ms) >= Number(from) && Number(ms) <= Number(to);
     },
     [String(isPlaying), ...isThere.split('-')] as const,
-    { timeout: 15_000 },
+    { timeout: 60_000 },
   );
 }
 

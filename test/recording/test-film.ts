@@ -50,7 +50,7 @@ const monitors = [
   { id: 2, name: 'right', x: WIDTH, y: 0, width: 1280, height: 1024, primary: false },
 ];
 
-/** A window that moves, text that repeats nowhere, and now and then a grey one that came as a JPEG: of one grey all decoders agree. */
+/** A window that moves, text that repeats nowhere, and now and then a grey one that came as a JPEG: of this grey all decoders agree. */
 function change(picture: Picture, second: number): void {
   picture.fill({ x: (second * 13) % 700, y: 120, width: 200, height: 90 }, (second * 7) & 255, 160, second & 255);
   const area = { x: 40, y: 250 + (second % 20) * 15, width: 400, height: 12 };
@@ -59,7 +59,7 @@ function change(picture: Picture, second: number): void {
       picture.pixels[picture.at(area.x, row) + byte] = ((row * 31 + byte * 7) ^ (second * 2_654_435)) >> 2;
   picture.touch(area);
   if (second % 40 !== 5) return;
-  const [width, height, value] = [256, 128, 40 + (second % 100)];
+  const [width, height, value] = [256, 128, 128];
   const grey = Buffer.alloc(width * height * 4, value);
   const jpeg = jpegTurbo.compressSync(grey, { format: jpegTurbo.FORMAT_BGRX, width, height, quality: 90 });
   for (let row = 448; row < 448 + height; row++) picture.pixels.fill(value, picture.at(640, row), picture.at(896, row));

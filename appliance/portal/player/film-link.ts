@@ -30,7 +30,7 @@ export class FilmLink {
     worker.addEventListener('error', () => tell({ type: 'failed', why: 'The player ended. Load this page again.' }));
   }
 
-  async open(canvas: HTMLCanvasElement): Promise<void> {
+  async open(): Promise<void> {
     try {
       const answer = await this.#fetch({ method: 'HEAD' });
       if (!answer.ok) throw new Error(wordsFor(answer.status));
@@ -38,8 +38,7 @@ export class FilmLink {
     } catch (error) {
       return this.#tell({ type: 'failed', why: String(error instanceof Error ? error.message : error) });
     }
-    const drawn = canvas.transferControlToOffscreen();
-    this.#worker.postMessage({ type: 'open', bytes: this.#film.bytes, canvas: drawn } satisfies ToPlayer, [drawn]);
+    this.say({ type: 'open', bytes: this.#film.bytes });
   }
 
   say(message: ToPlayer, handedOver: ArrayBuffer[] = []): void {

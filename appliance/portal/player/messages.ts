@@ -5,7 +5,7 @@ import type { FilmMark, FilmMonitors } from './film-marks.ts';
 import type { PlaybackState } from './playback.ts';
 
 export type ToPlayer =
-  | { readonly type: 'open'; readonly bytes: number; readonly canvas: OffscreenCanvas }
+  | { readonly type: 'open'; readonly bytes: number }
   | { readonly type: 'part'; readonly id: number; readonly bytes: Bytes }
   | { readonly type: 'no-part'; readonly id: number; readonly why: string }
   | { readonly type: 'play' | 'pause' }
@@ -27,6 +27,8 @@ export interface OpenedFilm {
 export type FromPlayer =
   | OpenedFilm
   | { readonly type: 'read'; readonly id: number; readonly first: number; readonly last: number }
+  /** Handed over, and only where it is another one. */
+  | { readonly type: 'picture'; readonly bitmap: ImageBitmap }
   | ({ readonly type: 'state' } & PlaybackState)
   /** It stands still; played again, it tries again. */
   | { readonly type: 'failed'; readonly why: string };

@@ -10,26 +10,23 @@ const CLICK_MS = 600;
 const RING = { radius: 14, width: 4, colour: '#e02020' } as const;
 
 export class Painter {
-  readonly #canvas: OffscreenCanvas;
+  readonly #canvas = new OffscreenCanvas(1, 1);
   #drawn = '';
   #cursor: { readonly of: RcrecCursor; readonly image: OffscreenCanvas | null } | null = null;
 
-  constructor(canvas: OffscreenCanvas) {
-    this.#canvas = canvas;
-  }
-
-  /** Only where something is different from the last time. */
-  paint(picture: RcrecPicture, ms: number, click: Click | null): void {
+  /** @returns null where nothing is different from the last time */
+  paint(picture: RcrecPicture, ms: number, click: Click | null): ImageBitmap | null {
     const { width, height, version, pointer, cursor } = picture;
-    if (width === 0) return;
+    if (width === 0) return null;
     const isClicked = click !== null && ms >= click.ms && ms - click.ms < CLICK_MS;
     const isCursorOther = cursor !== (this.#cursor?.of ?? null);
     const ring = isClicked ? click : pointer !== null && pointer.buttons !== 0 ? pointer : null;
     const now = JSON.stringify([version, width, height, pointer, ring]);
-    if (now === this.#drawn && !isCursorOther) return;
+    if (now === this.#drawn && !isCursorOther) return null;
     this.#drawn = now;
     if (isCursorOther) this.#cursor = cursor === null ? null : { of: cursor, image: imageOf(cursor) };
     this.#draw(picture, ring);
+    return this.#canvas.transferToImageBitmap();
   }
 
   #draw({ width, height, pixels, pointer, cursor }: RcrecPicture, ring: { x: number; y: number } | null): void {

@@ -15,12 +15,12 @@ const waiting = new Map<number, PromiseWithResolvers<Bytes>>();
 let asked = 0;
 let playback: Playback | null = null;
 
-const tell = (message: FromPlayer) => postMessage(message);
+const tell = (message: FromPlayer, handedOver: Transferable[] = []) => postMessage(message, { transfer: handedOver });
 
 addEventListener('message', ({ data }: MessageEvent<ToPlayer>) => {
   switch (data.type) {
     case 'open':
-      open(data.bytes, data.canvas).catch(error => tell({ type: 'failed', why: describeFault(error) }));
+      open(data.bytes).catch(error => tell({ type: 'failed', why: describeFault(error) }));
       break;
     case 'part':
       waiting.get(data.id)?.resolve(data.bytes);
@@ -52,14 +52,17 @@ function fetchPart(first: number, last: number): Promise<Bytes> {
   return part.promise;
 }
 
-async function open(bytes: number, canvas: OffscreenCanvas): Promise<void> {
+async function open(bytes: number): Promise<void> {
   const source = new FilmSource(bytes, fetchPart);
   const { file, isCut } = await openFile(source);
   const { durationMs, index, head } = file;
-  const painter = new Painter(canvas);
+  const painter = new Painter();
   playback = new Playback({
     ...{ file, codecs, clock: systemClock },
-    paint: (picture, ms, click) => painter.paint(picture, ms, click),
+    paint: (picture, ms, click) => {
+      const bitmap = painter.paint(picture, ms, click);
+      if (bitmap !== null) tell({ type: 'picture', bitmap }, [bitmap]);
+    },
     tell: state => tell({ type: 'state', ...state }),
     failed: error => tell({ type: 'failed', why: describeFault(error) }),
   });

@@ -26,6 +26,7 @@ class Player {
   #state: PlaybackState = { ms: 0, isPlaying: false, width: 0, height: 0, damage: null };
   #monitors: FilmMonitors | undefined;
   #toPlay = false;
+  #canvas: HTMLCanvasElement | null = null;
 
   constructor(section: HTMLElement, newWorker: () => Worker, log: HTMLElement) {
     this.#section = section;
@@ -50,12 +51,7 @@ class Player {
     this.#film = null;
     this.#toPlay = true;
     this.#section.hidden = false;
-    const canvas = document.createElement('canvas');
-    Object.assign(canvas, { tabIndex: 0 });
-    canvas.dataset.act = 'toggle';
-    canvas.setAttribute('role', 'img');
-    canvas.setAttribute('aria-label', `Picture of recording ${button.dataset.number}`);
-    this.#part('screen').replaceChildren(canvas);
+    const canvas = this.#newCanvas(`Picture of recording ${button.dataset.number}`);
     this.#part('title').textContent = `Recording ${button.dataset.number}`;
     this.#says('Reading …');
     this.#section.scrollIntoView({ block: 'nearest' });
@@ -64,7 +60,7 @@ class Player {
       if (link === this.#link) this.#told(told);
     });
     this.#link = link;
-    await link.open(canvas);
+    await link.open();
   }
 
   act(name: string): void {
@@ -83,9 +79,29 @@ class Player {
   }
 
   #told(told: FromFilm): void {
-    if (told.type === 'opened') this.#opened(told);
+    if (told.type === 'picture') this.#draw(told.bitmap);
+    else if (told.type === 'opened') this.#opened(told);
     else if (told.type === 'state') this.#show(told);
     else this.#says(told.why, 'bad');
+  }
+
+  #newCanvas(name: string): HTMLCanvasElement {
+    const canvas = document.createElement('canvas');
+    canvas.tabIndex = 0;
+    canvas.dataset.act = 'toggle';
+    canvas.setAttribute('role', 'img');
+    canvas.setAttribute('aria-label', name);
+    this.#part('screen').replaceChildren(canvas);
+    this.#canvas = canvas;
+    return canvas;
+  }
+
+  #draw(bitmap: ImageBitmap): void {
+    const canvas = this.#canvas;
+    if (canvas === null) return;
+    if (canvas.width !== bitmap.width) canvas.width = bitmap.width;
+    if (canvas.height !== bitmap.height) canvas.height = bitmap.height;
+    canvas.getContext('bitmaprenderer')?.transferFromImageBitmap(bitmap);
   }
 
   #opened(film: OpenedFilm): void {
