@@ -2,7 +2,7 @@
 // of the customer's yes, alive as long as leases are renewed. Whoever is disabled, logged off or moved loses them at once.
 import { randomBytes } from 'node:crypto';
 import type { AuditLog } from '../audit/audit.ts';
-import { type Actor, applianceActor } from '../audit/entry.ts';
+import { type Actor, type AuditEvent, applianceActor } from '../audit/entry.ts';
 import type { Cancel, Clock } from '../clock.ts';
 import { mayAsk, mustCompareCodes, SINGLE_PROMPT } from '../customer-core/may-ask.ts';
 import { type AppletSigned, CONSENT_DOMAIN, type ConsentReceipt, parseReceipt } from '../customer-core/objects.ts';
@@ -241,6 +241,17 @@ export class Rights {
     });
   }
 
+  /** A technician has asked the appliance itself for what his group may not. @param sessionId null where there is none yet */
+  tellDenied(
+    actor: Actor,
+    action: string,
+    sessionId: SessionId | null,
+    { code, message }: ApplianceError,
+  ): Promise<void> {
+    const detail = { action, reason: code, why: message };
+    return this.#append({ event: 'rights.refused', actor, detail, ...(sessionId === null ? {} : { sessionId }) });
+  }
+
   /** Ends the rights of a member in every session: disabled, logged off, moved, blocked. @returns the sessions */
   revokeMember(memberId: string, reason: string, actor: Actor = applianceActor): Promise<SessionId[]> {
     return this.#revoke(memberId, reason, actor, () => true);
@@ -314,19 +325,20 @@ export class Rights {
     }
   }
 
-  // Of its own: what was refused has left nothing else behind.
-  async #tellRefused(
+  #tellRefused(
     sessionId: SessionId,
-    technician: Actor,
+    actor: Actor,
     { action, scope, consentId }: ConsentReceipt,
     { code, message }: ApplianceError,
   ): Promise<void> {
-    const { store, audit } = this.#options;
-    const subject = toBase64Url(consentId);
     const detail = { action, scope, reason: code, why: message };
-    await store.core.transaction(tx =>
-      audit.append(tx, { event: 'rights.refused', actor: technician, sessionId, subject, detail }),
-    );
+    return this.#append({ event: 'rights.refused', actor, sessionId, subject: toBase64Url(consentId), detail });
+  }
+
+  // Of its own: what was refused has left nothing else behind.
+  async #append(entry: AuditEvent): Promise<void> {
+    const { store, audit } = this.#options;
+    await store.core.transaction(tx => audit.append(tx, entry));
   }
 
   #checkLink(session: SessionRow, linkId: string): void {

@@ -31,6 +31,8 @@ const everything = Object.entries(routeTable).flatMap(([rule, routes]) =>
 type Cell = (typeof everything)[number];
 const isUpgrade = ({ route }: Cell) => route.startsWith('UPGRADE ');
 const isRead = ({ route }: Cell) => route.startsWith('GET ');
+/** The console's questions are answered in JSON, whoever asks. */
+const isPage = ({ route }: Cell) => !route.startsWith('GET /technician/api/');
 /** Answers of the portal before a route was asked at all, or instead of it. */
 const UNASKED = ['portal.sign-in', 'portal.not-allowed', 'portal.foreign-origin', 'portal.not-found'];
 /** Without its parameters it is no question. */
@@ -69,6 +71,24 @@ test.serial('D-08 whoever a rule does not name is refused, and nothing has chang
   });
   t.deepEqual(found, []);
   t.is(await matrix.look(), before);
+});
+
+// Where a browser is sent that asks for a page it may not have yet.
+const nextPage: Readonly<Record<string, string>> = {
+  nobody: '/sign-in',
+  'has signed out': '/sign-in',
+  'has to change his password': '/sign-in/password',
+  'awaits two-step': '/sign-in/two-step',
+  'has to set up two-step': '/sign-in/enrol',
+};
+
+test.serial('D-08 C-08 a browser without a whole login is sent to the next page of signing in', async t => {
+  const pages = everything.filter(cell => !cell.isAllowed && isRead(cell) && !everyMember.includes(cell.who));
+  const found = await faults(pages.filter(isPage), async ({ route, who }) => {
+    const { status, headers } = await matrix.ask(route, who, { headers: { accept: 'text/html' } });
+    return unless(`302 ${nextPage[who]}`, `${status} ${headers.location}`);
+  });
+  t.deepEqual(found, []);
 });
 
 test.serial('C-08 D-08 nobody writes from a foreign page, whoever he is', async t => {
@@ -128,8 +148,8 @@ test.serial('D-08 whomever a rule names passes it', async t => {
   const found = await faults(allowed, async cell => {
     const { route, who } = cell;
     const { status, code } = await matrix.ask(route, who, { id: randomBytes(16).toString('base64url') });
-    const isPage = isRead(cell) && !route.includes(':') && route !== INCOMPLETE;
-    return UNASKED.includes(code) || status >= (isPage ? 400 : 500) ? `${status} ${code}` : null;
+    const isWhole = isRead(cell) && !route.includes(':') && route !== INCOMPLETE;
+    return UNASKED.includes(code) || status >= (isWhole ? 400 : 500) ? `${status} ${code}` : null;
   });
   t.deepEqual(found, []);
 });

@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import test from 'ava';
 import { sealForLog } from '../../appliance/browser/log-seal.ts';
 import { fromBase64Url, toBase64Url } from '../../appliance/guid.ts';
+import { permissions, type Setting } from '../../appliance/permissions/decision.ts';
+import { ROOT_GROUP_ID } from '../../appliance/permissions/group-store.ts';
 import { DOMAINS, verifySigned } from '../../appliance/pki/signature.ts';
 import type {
   ConsoleStart,
@@ -96,6 +98,47 @@ test('D-01 the detail says of each of the sixteen permissions whether and why', 
   t.like(of('launch-remote-control'), { allowed: true, why: 'granted by Everyone' });
   t.like(of('deploy-scripts'), { allowed: false, why: 'denied: no group grants it' });
 });
+
+// What the root sets, what the technician's own group sets, and who then says no.
+const settings: Record<string, readonly [root: Setting | null, desk: Setting | null, no: string | null]> = {
+  'granted by the group': ['deny', 'grant', null],
+  'denied by the group': ['grant', 'deny', 'denied by Helpdesk'],
+  'inherited as granted': ['grant', null, null],
+  'inherited as denied': ['deny', null, 'denied by Everyone'],
+  'set by nobody': [null, null, 'denied: no group grants it'],
+};
+for (const [name, [root, own, no]] of Object.entries(settings)) {
+  test(`D-01 G-01 making, handing over and recording sessions, ${name}: done, or refused and in the log`, async t => {
+    const at = await openTestDesk();
+    t.teardown(() => at.close());
+    const { groups, rights, sessions } = at.parts.support;
+    const { id, owner } = await linked(at);
+    const [theo, connecting] = [await at.technician(), await sessions.create(owner, { groupId: ROOT_GROUP_ID })];
+    const editor = { actor: at.asRoot, roles: ['master-admin'] as const };
+    const desk = await groups.create(editor, { name: 'Helpdesk', parentId: ROOT_GROUP_ID });
+    const all = (to: Setting | null) => (to === null ? {} : Object.fromEntries(permissions.map(one => [one, to])));
+    await groups.setPermissions(editor, ROOT_GROUP_ID, all(root));
+    await groups.setPermissions(editor, desk.id, all(own));
+    const moved = new Promise(resolve => rights.onRevoked(resolve));
+    await groups.assign(editor, owner.id, desk.id);
+    await moved;
+    const asked: readonly [action: string, path: string, body?: unknown][] = [
+      ['start-private-sessions', '/sessions', { customerName: null, language: null }],
+      ['make-pin', `/sessions/${connecting.id}/pin`],
+      ['record-sessions', `/sessions/${id}/recording-token`],
+      ['transfer-sessions', `/sessions/${id}/offer`, { technicianId: theo.id }],
+    ];
+    for (const [, path, body] of asked) {
+      const { status, error } = await at.consoleOf(owner).ask('POST', path, body);
+      t.deepEqual([status, error?.code], no === null ? [200, undefined] : [403, 'permission.denied'], path);
+    }
+    const told = (await at.entries()).filter(({ event }) => event === 'rights.refused');
+    t.deepEqual(
+      told.map(({ actor, detail }) => [actor.id, detail.why]),
+      no === null ? [] : asked.map(([action]) => [owner.id, `${action}: ${no}`]),
+    );
+  });
+}
 
 test('E-02 a session is offered to a technician who is signed in, and is his once he picks it up', async t => {
   const at = await openTestDesk();

@@ -1,10 +1,11 @@
 // What a technician does in the console, each act in the same order: load, authorise, act, present. He acts as a technician
 // here, whatever other roles he has.
 import type { AuditLog } from '../../audit/audit.ts';
+import type { Actor } from '../../audit/entry.ts';
 import { ApplianceError } from '../../errors.ts';
 import { type SessionId, toBase64Url } from '../../guid.ts';
 import type { Identity } from '../../identity/identity.ts';
-import { authorise } from '../../permissions/authorise.ts';
+import { denial } from '../../permissions/authorise.ts';
 import { type Action, decide, permissions, type Question } from '../../permissions/decision.ts';
 import type { PublicKeyInfo } from '../../pki/signature.ts';
 import type {
@@ -71,7 +72,7 @@ export class Desk {
 
   async make({ actor, member }: SignedIn, wish: NewSession): Promise<MadeSession> {
     const { groups, sessions } = this.#parts.support;
-    authorise(await this.#question('start-private-sessions', member.id, null));
+    await this.#authorise(actor, 'start-private-sessions', null);
     const { id } = await sessions.create(actor, { groupId: await groups.groupOf(member.id), ...wish });
     return this.#invite(id, actor);
   }
@@ -162,7 +163,7 @@ export class Desk {
     const { recordings, groups } = this.#parts.support;
     const session = await this.#may(as, id, 'see-session');
     const { policy } = await groups.effective(session.groupId);
-    if (!policy.forcedRecording) authorise(await this.#question('record-sessions', as.member.id, session));
+    if (!policy.forcedRecording) await this.#authorise(as.actor, 'record-sessions', session);
     return { token: recordings.issue(id, as.member.id) };
   }
 
@@ -215,13 +216,22 @@ export class Desk {
   }
 
   /** @returns the session, when he may; @throws ApplianceError `session.missing`, `permission.denied` */
-  async #may({ member }: SignedIn, id: SessionId, action: Action): Promise<SessionRow> {
+  async #may({ member, actor }: SignedIn, id: SessionId, action: Action): Promise<SessionRow> {
     const session = await this.#parts.support.sessions.get(id);
     const isTheirs = session.ownerId === member.id || session.offeredTo === member.id;
     // Another's session is as good as not there: its state is nobody's business.
     if (!isTheirs) throw new ApplianceError('missing', 'session.missing', 'there is no such session');
-    authorise(await this.#question(action, member.id, session));
+    await this.#authorise(actor, action, session);
     return session;
+  }
+
+  /** A console offers what is allowed: who asks for what his group may not is in the log (G-01). */
+  async #authorise(actor: Actor, action: Action, session: SessionRow | null): Promise<void> {
+    const { allowed, why } = decide(await this.#question(action, actor.id ?? '', session));
+    if (allowed) return;
+    const error = denial(action, why);
+    if (why.by === 'permission') await this.#parts.support.rights.tellDenied(actor, action, session?.id ?? null, error);
+    throw error;
   }
 
   async #question(action: Action, memberId: string, session: SessionRow | null): Promise<Question> {
