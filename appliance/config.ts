@@ -86,6 +86,18 @@ const Directory = z.strictObject({
 });
 export type DirectoryConfig = z.infer<typeof Directory>;
 
+/** Where alerts are sent, beside the page Status (A-06). */
+const Syslog = z.strictObject({
+  /** `tls` is RFC 5425; `udp` is in the clear and for a network of one's own only. */
+  protocol: z.enum(['tls', 'udp']).default('tls'),
+  host: z.union([hostName, z.ipv4(), z.ipv6()]),
+  /** Left out: 6514 for TLS, 514 for UDP. */
+  port: port.optional(),
+  /** PEM file of the authorities that sign the server's certificate; null for the public ones. */
+  authorities: absolutePath.nullable().default(null),
+});
+export type SyslogConfig = z.infer<typeof Syslog>;
+
 const Configuration = z.strictObject({
   version: z.literal(1),
   organisation: z.strictObject({
@@ -135,6 +147,13 @@ const Configuration = z.strictObject({
     pinDigits: z.int().min(6).max(16).default(9),
     pinMinutes: z.int().min(1).max(1440).default(20),
     consentSilenceSeconds: z.int().min(10).max(600).default(60),
+  }),
+  alerts: z.strictObject({
+    /** Of a disk, below which an alert is raised. */
+    diskFreePercent: z.int().min(1).max(50).default(10),
+    /** In ten minutes, from which on one is raised. */
+    failedLogins: z.int().min(5).max(100_000).default(50),
+    syslog: Syslog.nullable().default(null),
   }),
   directory: Directory.nullable().default(null),
 });
@@ -188,6 +207,7 @@ function readText(text: string): { config: ApplianceConfig | null; faults: reado
     recording: {},
     session: {},
     settings: {},
+    alerts: {},
     ...asObject(tree),
   };
   const result = Configuration.safeParse(withSections);

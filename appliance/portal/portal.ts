@@ -226,8 +226,13 @@ const FAVICON = Buffer.from(
 );
 
 /** What stands above every page, for those who can do something about it. */
-function warningsFor({ keeping, support }: Pick<PortalParts, 'keeping' | 'support'>, roles: readonly Role[]): Warnings {
+function warningsFor(
+  { keeping, support, status }: Pick<PortalParts, 'keeping' | 'support' | 'status'>,
+  roles: readonly Role[],
+): Warnings {
+  const isAdmin = roles.includes('master-admin') || roles.includes('admin');
   return {
+    alerts: isAdmin ? status.alerts.open : [],
     isDeletionWaiting: keeping.retention.warns && roles.includes('master-admin'),
     unrecorded: roles.includes('master-admin') || roles.includes('auditor') ? support.unrecorded.count : 0,
   };

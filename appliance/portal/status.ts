@@ -11,13 +11,14 @@ import type { Log } from '../log.ts';
 import type { Backups } from '../store/backup.ts';
 import type { Store } from '../store/store.ts';
 import type { Keeping } from './keeping.ts';
+import { Alerts } from './status/alerts.ts';
 import { GatewayBook, GatewayReport } from './status/gateway-book.ts';
 import { checkLogEnd } from './status/log-check.ts';
 import { LogFollow } from './status/log-follow.ts';
 import { drawPlots, type Plot } from './status/plots.ts';
 import { Presence } from './status/presence.ts';
 import { type Reading, readCertificates, readDisks } from './status/reading.ts';
-import { judge, type Section } from './status/rules.ts';
+import { judge, type Section, unseen } from './status/rules.ts';
 import { type Range, Samples, valuesOf } from './status/samples.ts';
 import type { Support } from './support.ts';
 
@@ -42,6 +43,7 @@ export interface StatusParts {
 }
 
 export class Status {
+  readonly alerts: Alerts;
   readonly #parts: StatusParts;
   readonly #gateways: GatewayBook;
   readonly #presence: Presence;
@@ -49,9 +51,12 @@ export class Status {
   readonly #samples: Samples;
   readonly #startedAt: number;
   #logFault = '';
+  #lookFault = '';
   #logCheckedAt = Number.NEGATIVE_INFINITY;
   #reading: Reading | null = null;
   #looking: Promise<void> | null = null;
+  /** Apart: a server that is slow to answer keeps nobody from looking. */
+  #sending: Promise<void> | null = null;
   #cancel: Cancel | null = null;
 
   constructor(parts: StatusParts) {
@@ -60,6 +65,7 @@ export class Status {
     this.#gateways = new GatewayBook(parts.clock);
     this.#presence = new Presence(parts.dataFolder, parts.clock);
     this.#samples = new Samples(parts.store);
+    this.alerts = new Alerts(parts);
     this.#follow = new LogFollow(parts.audit, parts.clock);
   }
 
@@ -71,6 +77,8 @@ export class Status {
   async close(): Promise<void> {
     this.#cancel?.();
     await this.#looking;
+    this.alerts.close();
+    await this.#sending;
     await this.#samples.write();
   }
 
@@ -82,8 +90,9 @@ export class Status {
   /** The last look, with what it means; the first one is waited for. */
   async sections(): Promise<{ readonly at: number; readonly sections: readonly Section[] }> {
     if (this.#reading === null) await this.look();
-    if (this.#reading === null) return { at: this.#parts.clock.now(), sections: [] };
-    return { at: this.#reading.at, sections: judge(this.#reading, MARKS) };
+    const seen = this.#reading === null ? [] : judge(this.#reading, this.#parts.config().alerts);
+    const failed = this.#lookFault === '' ? [] : [unseen(this.#lookFault)];
+    return { at: this.#reading?.at ?? this.#parts.clock.now(), sections: [...failed, ...seen] };
   }
 
   async plots(range: Range): Promise<readonly Plot[]> {
@@ -91,10 +100,19 @@ export class Status {
     return drawPlots(await this.#samples.read(range, now), range, now);
   }
 
+  /** Where alerts are sent to; null for nowhere. */
+  get syslog(): string | null {
+    const { syslog } = this.#parts.config().alerts;
+    return syslog && `${syslog.host} (${syslog.protocol === 'tls' ? 'TLS' : 'UDP, in the clear'})`;
+  }
+
   /** Looks now; who asks while it is being looked at waits for that. */
   look(): Promise<void> {
     this.#looking ??= this.#look()
-      .catch(error => this.#parts.log.error('status.look-failed', { why: describeError(error) }))
+      .catch(error => {
+        this.#lookFault = describeError(error);
+        this.#parts.log.error('status.look-failed', { why: this.#lookFault });
+      })
       .finally(() => {
         this.#looking = null;
       });
@@ -105,6 +123,14 @@ export class Status {
     const reading = await this.#read();
     await this.#samples.take(reading.at, valuesOf(reading, this.#reading));
     this.#reading = reading;
+    await this.alerts.follow(judge(reading, this.#parts.config().alerts).flatMap(({ facts }) => facts));
+    this.#lookFault = '';
+    this.#sending ??= this.alerts
+      .send()
+      .catch(error => this.#parts.log.error('alert.send-failed', { why: describeError(error) }))
+      .finally(() => {
+        this.#sending = null;
+      });
   }
 
   async #read(): Promise<Reading> {
@@ -118,6 +144,7 @@ export class Status {
       upMs: clock.monotonic() - this.#startedAt,
       sessions: await support.sessions.count(),
       pins: await support.entries.countLive(),
+      unrecorded: support.unrecorded.count,
       technicians: await this.#technicians(),
       relays: this.#gateways.relays(gatewayIds),
       relayedBytes: this.#gateways.relayedBytes,
@@ -160,8 +187,6 @@ export class Status {
     return this.#logFault || audit.fault;
   }
 }
-
-const MARKS = { diskFreePercent: 10, failedLogins: 50 };
 
 async function answers(ask: () => Promise<unknown>): Promise<boolean> {
   return ask().then(

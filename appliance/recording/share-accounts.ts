@@ -36,6 +36,7 @@ export class ShareAccounts {
   #isSwept = false;
   /** How it last went, so that a helper that is away is told once. */
   #state = '';
+  #isAsked = false;
 
   constructor(parts: ShareAccountsParts) {
     this.#parts = parts;
@@ -45,9 +46,9 @@ export class ShareAccounts {
     return this.#parts.helper !== null;
   }
 
-  /** Why the helper did not do its work when it was last asked; empty when it did. */
-  get fault(): string {
-    return this.#state;
+  /** Why the helper did not do its work when it was last asked; empty when it did, null before it was asked. */
+  get fault(): string | null {
+    return this.#isAsked ? this.#state : null;
   }
 
   /** From now on whoever is no auditor any more loses his account within seconds. */
@@ -108,6 +109,7 @@ export class ShareAccounts {
         if (state !== this.#state) this.#parts.log.error('share.tidy-failed', { why: state });
         this.#state = state; // tried again
       }
+      this.#isAsked = true;
     });
   }
 

@@ -1,4 +1,5 @@
-// An admin who wants to know how the appliance is: what runs, how it was over time; the page renews itself under his hands.
+// An admin who wants to know how the appliance is: what runs, how it was over time, whether he would be told; the page renews
+// itself under his hands.
 import { join } from 'node:path';
 import test from 'ava';
 import type { Page } from 'playwright-core';
@@ -6,9 +7,10 @@ import { systemClock } from '../../appliance/clock.ts';
 import { silentLog } from '../../appliance/log.ts';
 import { Metrics } from '../../appliance/metrics.ts';
 import { readStoreKeys } from '../../appliance/pki/store-keys.ts';
+import { raiseAlert } from '../../appliance/portal/status/alert-store.ts';
 import { addSample } from '../../appliance/portal/status/sample-store.ts';
 import { Store } from '../../appliance/store/store.ts';
-import { type Appliance, startAppliance } from '../support/appliance.ts';
+import { startAppliance } from '../support/appliance.ts';
 import { openBrowser } from '../support/chromium.ts';
 import { faultsOf } from '../support/look.ts';
 import { MIGRATIONS } from '../support/store.ts';
@@ -26,14 +28,15 @@ const SERIES = {
   logins: 3,
 };
 
-/** An hour that was: the portal is away meanwhile, as for an update. */
-async function liveThroughAnHour({ processes: { portal }, dataFolder }: Appliance): Promise<void> {
-  await portal.kill();
+/** An hour that was, with an alert that is over as soon as anybody looks. */
+async function anHour(dataFolder: string): Promise<void> {
   const shared = { clock: systemClock, log: silentLog, metrics: new Metrics() };
   const folder = join(dataFolder, 'store');
   const store = await Store.open({ folder, keys: readStoreKeys(dataFolder), migrations: MIGRATIONS, ...shared });
   const now = Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS;
   await store.core.transaction(async tx => {
+    const text = 'Process gone. gateway-2: no answer for 1 minute';
+    await raiseAlert(tx, { kind: 'process-gone', about: 'gateway-2', text, raisedAt: now - 5 * MINUTE_MS });
     for (let minute = 59; minute > 0; minute--) {
       if (minute > 20 && minute < 26) continue; // it was off
       for (const [series, usual] of Object.entries(SERIES)) {
@@ -44,7 +47,6 @@ async function liveThroughAnHour({ processes: { portal }, dataFolder }: Applianc
     }
   });
   await store.close();
-  await portal.start();
 }
 
 /** What the page does every ten seconds, and when somebody looks at it again. */
@@ -56,19 +58,25 @@ async function renew(page: Page): Promise<void> {
 
 test('A-06 an admin sees what runs and how it was; the page renews itself and leaves focus and what is unfolded alone', async t => {
   t.timeout(120_000);
-  await using appliance = await startAppliance({ accounts: true, recorder: true });
-  await liveThroughAnHour(appliance);
+  const alerts = { syslog: { protocol: 'udp', host: '127.0.0.1', port: 9 } };
+  await using appliance = await startAppliance({ accounts: true, recorder: true, config: { alerts }, before: anHour });
   await using admin = await openBrowser(appliance);
   const { page } = admin;
-  await signIn(page, appliance.url, appliance.accounts?.admin.loginId ?? '', appliance.accounts?.admin.password ?? '');
+  const account = appliance.accounts?.['master-admin'];
+  await signIn(page, appliance.url, account?.loginId ?? '', account?.password ?? '');
   await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Status' }).click();
   for (const name of ['signer', 'portal', 'gateway-1', 'recorder', 'jobs']) {
     await page.getByRole('row', { name: new RegExp(`^${name} Good .* of memory`) }).waitFor();
   }
+  await page.getByRole('button', { name: 'Send a test alert' }).click();
+  await page.getByText('Sent to port 9 by UDP').waitFor();
+  await page.getByText('The last that ended').click();
+  await page.getByRole('cell', { name: 'Process gone. gateway-2' }).waitFor();
   await look(t, admin, 'status');
   await page.setViewportSize({ width: 400, height: 800 });
   await admin.screenshot('portal-status-narrow');
   await page.setViewportSize({ width: 1280, height: 800 });
+  await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Status' }).click();
   const plot = page.getByRole('figure').filter({ hasText: 'Customers waiting' });
   t.regex(
     (await plot.getByRole('img').getAttribute('aria-label')) ?? '',

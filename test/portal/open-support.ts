@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { CONFIG_FILE, ConfigFile, parseConfig } from '../../appliance/config.ts';
+import { type ApplianceConfig, CONFIG_FILE, ConfigFile, parseConfig } from '../../appliance/config.ts';
 import type { ConsentReceipt } from '../../appliance/customer-core/objects.ts';
 import { type SessionId, toBase64Url } from '../../appliance/guid.ts';
 import { actorOf } from '../../appliance/identity/login-book.ts';
@@ -171,12 +171,13 @@ export function newStatus(
   at: Pick<TestIdentity, 'identity' | 'audit' | 'store' | 'folder' | 'clock'>,
   support: Support,
   keeping: Keeping,
+  config = parseConfig('version: 1'),
 ): Status {
   mkdirSync(join(at.folder, PUBLIC_FOLDER), { recursive: true });
   return new Status({
     ...{ ...at, support, keeping, dataFolder: at.folder, recordingFolder: at.folder },
     backups: { list: async () => [] },
-    config: () => parseConfig('version: 1'),
+    config: () => config,
     askSigner: notHere,
     log: silentLog,
   });
@@ -232,14 +233,16 @@ export async function openTestPortal(
 }
 
 /** Support, and the portal on a socket of its own: what a console meets. */
-export async function openTestDesk(over: Partial<PortalParts> = {}) {
+export async function openTestDesk(over: Partial<PortalParts> = {}, config?: ApplianceConfig) {
   const at = await openTestSupport();
+  const keeping = newKeeping(at, at.parts.support);
+  const status = newStatus(at, at.parts.support, keeping, config);
   const programs = { offers: async () => [], open: () => Promise.reject(new Error('not in this test')) };
   const gateways = () => [
     { id: 'gateway-1', host: 'support.example.com', port: 8443 },
     { id: 'gateway-2', host: 'support.example.com', port: 8444 },
   ];
-  const portal = await openTestPortal(at, at.parts, { programs, gateways, ...over });
+  const portal = await openTestPortal(at, at.parts, { programs, gateways, keeping, status, ...over });
   const socketPath = join(at.folder, 'portal.sock');
   const listener = new SocketListener(socketPath, portal);
   await listener.listen();
@@ -249,5 +252,5 @@ export async function openTestDesk(over: Partial<PortalParts> = {}) {
     await at.close();
   };
   const consoleOf = ({ token }: { token: string }) => new TestConsole(socketPath, token);
-  return { ...at, socketPath, routes: portal.routes, consoleOf, close };
+  return { ...at, socketPath, status, routes: portal.routes, consoleOf, close };
 }

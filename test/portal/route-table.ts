@@ -70,6 +70,7 @@ export const routeTable: Readonly<Record<string, readonly string[]>> = {
     ...['POST /admin/retention', 'POST /admin/retention/confirm'],
     ...['GET /admin/settings', 'POST /admin/settings', 'GET /admin/settings/file', 'POST /admin/settings/file'],
     ...['GET /admin/settings/diagnostics', 'POST /admin/settings/take-back'],
+    'POST /admin/status/test-alert',
   ],
   'master-admin or admin': [
     ...['GET /admin/members', 'POST /admin/members/bulk', 'GET /admin/members/new', 'POST /admin/members/new'],

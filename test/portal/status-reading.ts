@@ -13,6 +13,7 @@ export function aReading(change: Partial<Reading> = {}): Reading {
     upMs: 3 * DAY_MS,
     sessions: new Map([['active', 2]]),
     pins: 0,
+    unrecorded: 0,
     technicians: { available: 1, busy: 1, away: 0 },
     relays: 2,
     relayedBytes: GIB,
@@ -30,7 +31,7 @@ export function aReading(change: Partial<Reading> = {}): Reading {
 
 export function aProcess(name: string, silentMs: number): Reading['processes'][number] {
   const facts = { name, pid: 7, ageMs: HOUR_MS, residentBytes: 80 * 2 ** 20, processorMs: 9000 };
-  return { name, facts: silentMs === 0 ? facts : undefined, silentMs, processorShare: 0.012 };
+  return { name, facts: silentMs === 0 ? facts : undefined, isHeard: true, silentMs, processorShare: 0.012 };
 }
 
 /** @param percent of 100 GiB that is free */

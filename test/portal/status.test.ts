@@ -3,7 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { applianceActor } from '../../appliance/audit/entry.ts';
-import { ROLES } from '../../appliance/identity/member.ts';
+import { parseConfig } from '../../appliance/config.ts';
+import { ROLES, type Role } from '../../appliance/identity/member.ts';
 import { GatewayBook } from '../../appliance/portal/status/gateway-book.ts';
 import { checkLogEnd } from '../../appliance/portal/status/log-check.ts';
 import { LogFollow } from '../../appliance/portal/status/log-follow.ts';
@@ -19,6 +20,7 @@ import { TempFolder } from '../support/temp-folder.ts';
 import { askSocket } from './ask-socket.ts';
 import { linked, openTestDesk } from './open-support.ts';
 import { aDisk, aProcess, aReading, DAY_MS, HOUR_MS, MARKS, NOW } from './status-reading.ts';
+import { startTlsSyslog } from './test-syslog.ts';
 
 test('A-06 D-08 admins see the state of the appliance; technicians and auditors do not', async t => {
   const at = await openTestDesk();
@@ -51,11 +53,14 @@ test('A-06 what the page asks for by itself keeps no idle login alive', async t 
 
 const WRONG: readonly (readonly [id: string, verdict: Verdict, change: Partial<Reading>])[] = [
   ['queue', 'look', { sessions: new Map([['waiting', 1]]), technicians: { available: 0, busy: 2, away: 0 } }],
+  ['unrecorded', 'act', { unrecorded: 1 }],
+  ['recorder', 'look', { processes: [{ ...aProcess('recorder', 1), isHeard: false }] }],
   ['recorder', 'look', { processes: [aProcess('recorder', 30_000)] }],
   ['recorder', 'act', { processes: [aProcess('recorder', 61_000)] }],
   ['disk-Data folder', 'look', { disks: [aDisk(19)] }],
   ['disk-Data folder', 'act', { disks: [aDisk(9)] }],
   ['disk-Data folder', 'act', { disks: [{ ...aDisk(90), fault: 'EROFS' }] }],
+  ['disk-Data folder', 'look', { disks: [{ ...aDisk(90), fault: 'ENOENT' }], upMs: 5000 }],
   ['share', 'act', { share: { isThere: true, fault: 'the helper is away' } }],
   ['backup', 'look', { backup: { last: { at: NOW - 26 * HOUR_MS, verifiedAt: NOW }, everyHours: 24, fault: '' } }],
   ['backup', 'act', { backup: { last: { at: NOW - 49 * HOUR_MS, verifiedAt: NOW }, everyHours: 24, fault: '' } }],
@@ -186,4 +191,56 @@ test('A-06 folders on one disk share a line; one that is not there says why', as
   );
   const [{ freeBytes = 0, totalBytes = 0 } = {}] = disks;
   t.true(freeBytes > 0 && freeBytes < totalBytes);
+});
+
+/** As somebody with this role. */
+async function askerOf(at: Awaited<ReturnType<typeof openTestDesk>>, role: Role) {
+  await at.member(`${role}@example.com`, [role]);
+  const { token } = await at.signIn(`${role}@example.com`, PASSWORD);
+  return (path: string, method = 'GET') => askSocket(at.socketPath, method, path, token, { accept: 'text/html' });
+}
+
+test('A-06 an alert stands on top of what admins see, and on nobody else’s pages; when it is over it goes', async t => {
+  const at = await openTestDesk({}, parseConfig('version: 1\nalerts: { failedLogins: 5 }'));
+  t.teardown(() => at.close());
+  const [admin, technician] = [await askerOf(at, 'admin'), await askerOf(at, 'technician')];
+  await at.status.look();
+  t.false((await admin('/admin/about')).body.includes('alert'));
+  for (let n = 0; n < 5; n++) await refusal(at.signIn(`guess-${n}@example.com`, 'wrong'));
+  await at.status.look();
+  const banner = /1 alert:.*?Many failed logins\. Failed logins: 5 in the last day.*?What to do/s;
+  t.regex((await admin('/admin/about')).body, banner);
+  t.notRegex((await technician('/account')).body, banner);
+  const page = (await admin('/admin/status')).body;
+  t.notRegex(page, banner, 'there it stands below');
+  t.regex(page, /<h2>Alerts<\/h2>.*?Many failed logins/s);
+  at.clock.skip(11 * 60_000);
+  await at.status.look();
+  t.notRegex((await admin('/admin/about')).body, /Many failed logins/);
+  t.regex((await admin('/admin/status')).body, /The last that ended.*?Many failed logins/s);
+  const about = (await at.entries()).filter(({ subject }) => subject === 'logins');
+  t.deepEqual(
+    about.map(({ event }) => event),
+    ['alert.raised', 'alert.ended'],
+  );
+});
+
+test('A-06 a test alert says step by step how far it came, and who sent it stands in the log', async t => {
+  await using server = await startTlsSyslog();
+  const { port, authorities } = server.config;
+  const text = JSON.stringify({ version: 1, alerts: { syslog: { host: 'localhost', port, authorities } } });
+  const at = await openTestDesk({}, parseConfig(text));
+  t.teardown(() => at.close());
+  const ask = await askerOf(at, 'master-admin');
+  const sent = await ask('/admin/status/test-alert', 'POST');
+  t.is(sent.status, 200);
+  t.regex(sent.body, /localhost has the address.*?Connected to .*? TLSv1\.3 with TLS_AES_256_GCM_SHA384.*?Sent, and/s);
+  await server.until(1);
+  t.regex(server.lines[0] ?? '', /This is a test, sent by master-admin@example\.com name$/);
+  const [entry] = (await at.entries()).filter(({ event }) => event === 'alert.test-sent');
+  t.like(entry, { actor: { name: 'master-admin@example.com name' }, detail: { host: 'localhost' } });
+  await server.stop();
+  const failed = await ask('/admin/status/test-alert', 'POST');
+  t.is(failed.status, 503);
+  t.regex(failed.body, /localhost has the address.*?It was not sent\..*?ECONNREFUSED.*?syslog\.failed/s);
 });

@@ -143,6 +143,8 @@ export interface ApplianceOptions {
   readonly listen?: Readonly<Record<string, number>>;
   /** What the root group demands from the start. */
   readonly rootPolicy?: PolicySettings;
+  /** Done to its data folder before it starts. */
+  readonly before?: (dataFolder: string) => Promise<void>;
   /** With the recorder, which takes a moment to start. */
   readonly recorder?: boolean;
   /** Written into appliance.yaml; port and what the certificates name (names, organisation) are set. */
@@ -161,6 +163,7 @@ export async function startAppliance(options: ApplianceOptions = {}): Promise<Ap
   const accounts = demoAccounts === undefined ? undefined : JSON.parse(demoAccounts);
   writeFileSync(join(dataFolder, 'appliance.yaml'), stringify({ version: 1, gateways, ...options.config, listen }));
   if (options.rootPolicy !== undefined) await setRootPolicy(dataFolder, options.rootPolicy);
+  await options.before?.(dataFolder);
   const args = (name: string, ...more: string[]) => [`appliance/bin/${name}.ts`, '--data', dataFolder, ...more];
   const processes = {
     signer: new ApplianceProcess(args('signer')),

@@ -1,15 +1,17 @@
 // How the appliance is: what runs, what fills up, what ends soon, what to do about it, and how it was over time.
 import Router from '@koa/router';
 import { z } from 'zod';
+import { ApplianceError } from '../../errors.ts';
 import type { Status } from '../status.ts';
 import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
-import type { Guards } from '../web/guards.ts';
+import { type Guards, sessionOf } from '../web/guards.ts';
 import type { Pages } from '../web/pages.ts';
 import { parse } from '../web/parse.ts';
 
 const WORDS = { good: 'Good', look: 'Look at it', act: 'Act' } as const;
 const BADGES = { good: 'good', look: 'warn', act: 'bad' } as const;
 const RANGE_LABELS = { hour: 'Hour', day: 'Day', month: '30 days', year: 'Year' } as const;
+const ENDED_SHOWN = 10;
 const Query = z.object({ range: z.enum(['hour', 'day', 'month', 'year']).catch('hour') });
 
 export interface StatusRouteParts {
@@ -27,6 +29,19 @@ export function statusRoutes({ guards, pages, status }: StatusRouteParts): Porta
   router.get('/admin/status/now', guards.requireRoleQuietly('master-admin', 'admin'), async ctx => {
     pages.showWhole(ctx, 'status-now', await present(ctx, status));
   });
+  router.post('/admin/status/test-alert', guards.requireRole('master-admin'), async ctx => {
+    const steps: string[] = [];
+    let fault: ApplianceError | null = null;
+    try {
+      await status.alerts.tryOut(sessionOf(ctx).actor, step => steps.push(step));
+    } catch (error) {
+      if (!(error instanceof ApplianceError) || error.kind === 'defect') throw error;
+      fault = error;
+      ctx.status = error.status;
+    }
+    const tried = { steps, fault: fault && { message: fault.message, hint: fault.hint, code: fault.code } };
+    pages.show(ctx, 'status', { ...(await present(ctx, status)), tried });
+  });
   return router;
 }
 
@@ -38,6 +53,12 @@ async function present(ctx: PortalContext, status: Status) {
   return {
     title: 'Status',
     at,
+    tried: null,
+    mayTry: ctx.state.session?.member.roles.includes('master-admin') === true,
+    open: status.alerts.open,
+    ended: await status.alerts.ended(ENDED_SHOWN),
+    syslog: status.syslog,
+    unsent: status.alerts.fault,
     range,
     ranges: Object.entries(RANGE_LABELS).map(([name, label]) => ({ name, label, here: name === range })),
     plots: await status.plots(range),

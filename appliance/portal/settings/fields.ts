@@ -109,6 +109,13 @@ export const sections: readonly SettingsSection[] = [
       field('text', 'recording.folder', 'Folder of recordings', 'An absolute path; empty is the data folder.', true),
     ],
   },
+  {
+    title: 'Alerts',
+    fields: [
+      field('number', 'alerts.diskFreePercent', 'Per cent of a disk that stay free', 'Below it is an alert; 1 to 50.'),
+      field('number', 'alerts.failedLogins', 'Failed logins in ten minutes', 'From so many on an alert; 5 to 100000.'),
+    ],
+  },
 ];
 
 export const allFields: readonly SettingsField[] = sections.flatMap(({ fields }) => fields);

@@ -36,7 +36,8 @@ export class Presence {
       const since = this.#seenAt.get(name) ?? this.#startedAt;
       const unseenMs = isHere ? 0 : Math.max(1, now - since);
       const silent = Object.hasOwn(silentMs, name) ? (silentMs[name] ?? Math.max(1, now - this.#startedAt)) : unseenMs;
-      return { name, facts, silentMs: silent, processorShare: this.#shareOf(facts, now) };
+      const isHeard = this.#seenAt.has(name) || silentMs[name] !== undefined;
+      return { name, facts, isHeard, silentMs: silent, processorShare: this.#shareOf(facts, now) };
     });
     this.#before = { at: now, facts: new Map(running.map(facts => [facts.pid, facts])) };
     return read;

@@ -17,6 +17,8 @@ export interface ProcessReading {
   readonly facts: ProcessFacts | undefined;
   /** For how long it has not answered; 0 while it does. */
   readonly silentMs: number;
+  /** Whether it has answered since this portal runs. */
+  readonly isHeard: boolean;
   /** Of one core, since the look before. */
   readonly processorShare: number;
 }
@@ -50,6 +52,8 @@ export interface Reading {
   readonly upMs: number;
   readonly sessions: ReadonlyMap<SessionState, number>;
   readonly pins: number;
+  /** Sessions with control that must be recorded and are not. */
+  readonly unrecorded: number;
   /** Signed in, by what each has said of himself. */
   readonly technicians: { readonly available: number; readonly busy: number; readonly away: number };
   readonly relays: number;
@@ -63,7 +67,8 @@ export interface Reading {
   readonly retention: RetentionRun | undefined;
   /** What is wrong with the log; empty when nothing is known to be. */
   readonly logFault: string;
-  readonly share: { readonly isThere: boolean; readonly fault: string };
+  /** `fault` is null until the helper was asked. */
+  readonly share: { readonly isThere: boolean; readonly fault: string | null };
 }
 
 /** One row for each file system: two folders on one disk fill it together. */

@@ -15,7 +15,8 @@ export type AlertKind =
   | 'log-damaged'
   | 'login-failures'
   | 'retention-failed'
-  | 'share-away';
+  | 'share-away'
+  | 'unrecorded-control';
 
 /** `between`: an alert that is raised stays, one that isn't is not raised. */
 export interface Alarm {
@@ -60,11 +61,23 @@ export function judge(reading: Reading, marks: Marks): Section[] {
   return [
     { title: 'Support', facts: supportFacts(reading) },
     { title: 'Processes', facts: reading.processes.map(processFact) },
-    { title: 'Disk and recordings', facts: [...reading.disks.map(disk => diskFact(disk, marks)), shareFact(reading)] },
+    {
+      title: 'Disk and recordings',
+      facts: [...reading.disks.map(disk => diskFact(disk, marks, reading.upMs)), shareFact(reading)],
+    },
     { title: 'Backup and log', facts: [backupFact(reading.backup, reading), logFact(reading), retentionFact(reading)] },
     { title: 'Certificates', facts: reading.certificates.map(one => certificateFact(one, reading.at)) },
     { title: 'Signing in', facts: [loginFact(reading, marks)] },
   ];
+}
+
+/** In front of all others, where the look itself has failed. */
+export function unseen(why: string): Section {
+  const advice = 'What stands below is of an earlier look. Read log/portal.log in the data folder.';
+  return {
+    title: 'This page',
+    facts: [fact('look', 'The appliance can’t be looked at', why, { verdict: 'act', advice })],
+  };
 }
 
 function fact(id: string, name: string, value: string, more: Partial<Fact> = {}): Fact {
@@ -75,7 +88,7 @@ function alarm(kind: AlertKind, isOn: boolean, isOff = !isOn): Alarm[] {
   return [{ kind, state: isOn ? 'on' : isOff ? 'off' : 'between' }];
 }
 
-function supportFacts({ sessions, pins, technicians, relays, relayedBytes, upMs }: Reading): Fact[] {
+function supportFacts({ sessions, pins, unrecorded, technicians, relays, relayedBytes, upMs }: Reading): Fact[] {
   const states = [...sessions].filter(([, count]) => count > 0).map(([state, count]) => `${count} ${state}`);
   const waiting = sessions.get('waiting') ?? 0;
   const { available, busy, away } = technicians;
@@ -88,30 +101,41 @@ function supportFacts({ sessions, pins, technicians, relays, relayedBytes, upMs 
     }),
     fact('technicians', 'Technicians signed in', `${available} available, ${busy} busy, ${away} away`),
     fact('pins', 'PINs out', String(pins)),
+    fact('unrecorded', 'Control without a recording', unrecorded === 0 ? 'none' : countText(unrecorded, 'session'), {
+      alarms: alarm('unrecorded-control', unrecorded > 0),
+      ...(unrecorded > 0 && { verdict: 'act', advice: 'See The recording share in the help.' }),
+    }),
     fact('relayed', 'Relayed', `${sizeText(relayedBytes)} in ${spanText(upMs)}, ${countText(relays, 'session')} now`),
   ];
 }
 
-function processFact({ name, facts, silentMs, processorShare }: ProcessReading): Fact {
+function processFact({ name, facts, isHeard, silentMs, processorShare }: ProcessReading): Fact {
   const isGone = silentMs > GONE_MS;
-  const alarms = alarm('process-gone', isGone, silentMs < SILENT_MS);
-  const running =
-    facts === undefined
-      ? silentMs === 0
-        ? 'there'
-        : `last heard of ${spanText(silentMs)} ago`
-      : `${sizeText(facts.residentBytes)} of memory, ${(processorShare * 100).toFixed(1)} % of a core, up for ${spanText(facts.ageMs)}`;
-  if (silentMs < SILENT_MS) return fact(name, name, running, { alarms });
+  const alarms = alarm('process-gone', isGone, isHeard && silentMs < SILENT_MS);
+  if (silentMs < SILENT_MS && facts === undefined && !isHeard)
+    return fact(name, name, 'not heard of yet', { verdict: 'look', advice: 'It may be starting just now.', alarms });
+  if (silentMs < SILENT_MS) return fact(name, name, runningText(facts, silentMs, processorShare), { alarms });
   const advice = `It is started again by itself. If it stays away, read log/${name}.log in the data folder.`;
   const verdict = isGone ? 'act' : 'look';
   return fact(name, name, `no answer for ${spanText(silentMs)}`, { verdict, advice, alarms });
 }
 
-function diskFact({ name, freeBytes, totalBytes, fault }: DiskReading, { diskFreePercent }: Marks): Fact {
+function runningText(facts: ProcessReading['facts'], silentMs: number, processorShare: number): string {
+  if (facts === undefined) return silentMs === 0 ? 'there' : `last heard of ${spanText(silentMs)} ago`;
+  const share = (processorShare * 100).toFixed(1);
+  return `${sizeText(facts.residentBytes)} of memory, ${share} % of a core, up for ${spanText(facts.ageMs)}`;
+}
+
+function diskFact({ name, freeBytes, totalBytes, fault }: DiskReading, { diskFreePercent }: Marks, upMs: number): Fact {
   const id = `disk-${name}`;
   if (fault !== '') {
     const advice = 'Is it mounted, and may the appliance write to it?';
-    return fact(id, name, fault, { verdict: 'act', advice, alarms: alarm('disk-full', true) });
+    const isNew = upMs < GONE_MS; // the recorder makes its folder when it starts
+    return fact(id, name, fault, {
+      verdict: isNew ? 'look' : 'act',
+      advice,
+      alarms: alarm('disk-full', !isNew, false),
+    });
   }
   const percent = totalBytes === 0 ? 0 : (freeBytes / totalBytes) * 100;
   const isFull = percent < diskFreePercent;
@@ -132,8 +156,8 @@ function diskFact({ name, freeBytes, totalBytes, fault }: DiskReading, { diskFre
 
 function shareFact({ share: { isThere, fault } }: Reading): Fact {
   if (!isThere) return fact('share', 'Recording share', 'none; recordings are on the pages only');
-  const alarms = alarm('share-away', fault !== '');
-  if (fault === '') return fact('share', 'Recording share', 'kept by its helper', { alarms });
+  const alarms = alarm('share-away', fault !== null && fault !== '', fault === '');
+  if (fault === null || fault === '') return fact('share', 'Recording share', 'kept by its helper', { alarms });
   const advice = 'See whether remote-support-helper.service runs.';
   return fact('share', 'Recording share', fault, { verdict: 'act', advice, alarms });
 }

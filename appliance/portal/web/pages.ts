@@ -16,13 +16,15 @@ export interface Organisation {
 }
 
 export interface Warnings {
+  /** What needs a person. */
+  readonly alerts: readonly { readonly text: string }[];
   /** Something waits to be deleted for the first time (G-05). */
   readonly isDeletionWaiting: boolean;
   /** Sessions with control that must be recorded and are not (H-03). */
   readonly unrecorded: number;
 }
 
-const noWarnings: Warnings = { isDeletionWaiting: false, unrecorded: 0 };
+const noWarnings: Warnings = { alerts: [], isDeletionWaiting: false, unrecorded: 0 };
 
 interface NavigationEntry {
   readonly path: string;
@@ -97,13 +99,14 @@ export class Pages {
     const body = this.#run(page, view);
     const { session } = ctx.state;
     const isIn = session?.login.stage === 'full';
-    const { isDeletionWaiting, unrecorded } = isIn ? this.#warningsFor(session.member.roles) : noWarnings;
+    const { alerts, isDeletionWaiting, unrecorded } = isIn ? this.#warningsFor(session.member.roles) : noWarnings;
     const html = this.#run('layout', {
       title: view.title,
       body: new Handlebars.SafeString(body),
       ...this.#frame(),
       script: this.#assets.path('portal.js'),
       member: isIn ? { name: session.member.name, roles: session.member.roles.join(', ') } : null,
+      alerts: ctx.path.startsWith('/admin/status') ? [] : alerts,
       isWarned: isDeletionWaiting && ctx.path !== '/admin/retention',
       unrecorded,
       navigation: isIn ? this.#navigation(ctx.path, session.member.roles) : [],
