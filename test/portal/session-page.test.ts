@@ -67,6 +67,8 @@ test('H-04 RFC 9110 §14: one range is answered, whatever else is asked for is i
 test('H-04 a film is sent in the part that is asked for, as long as it is the film one began with', async t => {
   const { signIn, ask } = await openSession(t);
   const token = await signIn();
+  const scripts = { accept: 'application/octet-stream, application/json', range: 'bytes=0-9' };
+  t.is((await ask('nobody', scripts)).status, 401, 'and not a page to sign in, which a player can’t play');
   const head = await ask(token, { range: 'bytes=0-9' }, 'HEAD');
   t.is(head.status, 200);
   t.deepEqual([head.body, head.headers['content-length']], ['', String(FILM.length)], 'HEAD knows no ranges');
@@ -137,12 +139,14 @@ test('H-04 E-02 the page shows who, consents, chat and films; what was erased or
   };
   const shown = await has(
     'Carl',
-    'customer allowed',
+    '>customer allowed<',
+    'data-consent="customer allowed: ',
     'Hello &lt;b&gt;',
     '>files<',
     '2:05',
     'cut off',
     'unproved',
+    'not attested',
     film,
   );
   t.false(shown.includes('changed since') || shown.includes('film.avi'));

@@ -1,6 +1,7 @@
 // A session as the auditor's page shows it: facts, films, and a log in which stands out what he looks for. All times are UTC,
 // as in the log.
 import type { AuditEntry } from '../../audit/entry.ts';
+import type { SignedManifest } from '../../protocol/recorder-portal.ts';
 import type { ChatLine } from '../../sessions/chat.ts';
 import { SPEEDS } from '../player/playback.ts';
 import type { SeenSession, SessionHead, SessionRecording } from '../session-desk.ts';
@@ -98,11 +99,18 @@ function presentRecording({ nonce, isLive, finished, files, fault }: SessionReco
     ...facts,
     ...{ isFinished: true, technician, forced, startedAt, durationMs, bytes: rcrec?.bytes ?? bytes },
     ...{ began: timeOf(startedAt), length: lengthOf(durationMs), isWhole, isProved: receipt !== null },
+    isAttested: isAttested(finished.manifest),
     rcrec: rcrec !== null,
     aviBytes: avi?.bytes ?? null,
     isGone: files !== null && rcrec === null && avi === null,
     isChanged: rcrec !== null && rcrec.bytes !== bytes,
   };
+}
+
+/** Whether the customer's program has signed all of what it sent. */
+function isAttested({ payload }: SignedManifest): boolean {
+  const { unattested } = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'));
+  return unattested === 0;
 }
 
 /** `1:02:03`, `2:03` */

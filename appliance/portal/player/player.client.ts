@@ -14,6 +14,8 @@ interface PolicyFactory {
 }
 
 const JUMP_MS = 10_000;
+/** A jump that takes longer is told of. */
+const PATIENCE_MS = 400;
 const SVG = 'http://www.w3.org/2000/svg';
 
 class Player {
@@ -27,6 +29,7 @@ class Player {
   #monitors: FilmMonitors | undefined;
   #toPlay = false;
   #canvas: HTMLCanvasElement | null = null;
+  #patience: ReturnType<typeof setTimeout> | undefined;
 
   constructor(section: HTMLElement, newWorker: () => Worker, log: HTMLElement) {
     this.#section = section;
@@ -118,6 +121,8 @@ class Player {
   #show(state: PlaybackState): void {
     const before = this.#state;
     this.#state = state;
+    clearTimeout(this.#patience);
+    this.#part('screen').removeAttribute('aria-busy');
     this.#line.show(state.ms);
     this.#log.show(state.ms);
     this.#showMonitors(this.#film?.monitors.findLast(({ ms }) => ms <= state.ms));
@@ -177,6 +182,8 @@ class Player {
 
   #seek(ms: number): void {
     this.#link?.say({ type: 'seek', ms });
+    clearTimeout(this.#patience);
+    this.#patience = setTimeout(() => this.#part('screen').setAttribute('aria-busy', 'true'), PATIENCE_MS);
   }
 
   #says(text: string, tone = ''): void {
