@@ -25,6 +25,7 @@ import { readBackupIdentity, readPinKey, readStoreKeys } from '../pki/store-keys
 import { AppletLegs } from '../portal/applet-legs.ts';
 import { auditDesk } from '../portal/audit-desk.ts';
 import { BackupDesk } from '../portal/backup-desk.ts';
+import { CertificateDesk } from '../portal/certificate-desk.ts';
 import { diagnosticFiles } from '../portal/diagnostics.ts';
 import { EvidenceDesk } from '../portal/evidence-desk.ts';
 import { GatewayList } from '../portal/gateway-list.ts';
@@ -212,6 +213,7 @@ class PortalProcess {
       evidence: this.#evidence(domain, support, recordingFolder),
       sessionDesk: new SessionDesk({ ...domain, ...shared, support, films: new KeptRecordings(recordingFolder) }),
       settings: this.#settings(domain, recordingFolder),
+      certificates: this.#certificates(domain),
       organisation,
       publicFolder: this.#path(PUBLIC_FOLDER),
       support,
@@ -284,6 +286,16 @@ class PortalProcess {
       ...{ file: this.#config, store, audit, clock: systemClock },
       certify: names => this.#certify(names),
       diagnose: settings => diagnosticFiles({ ...folders, ...settings, version, metrics: this.#metricsText() }),
+    });
+  }
+
+  #certificates({ store, audit }: Domain): CertificateDesk {
+    return new CertificateDesk({
+      ...{ dataFolder: this.#dataFolder, store, audit, clock: systemClock },
+      names: () => this.#config.current.names,
+      organisation: this.#config.current.organisation.name,
+      request: wish => this.#signer.writeCertificateRequest(wish),
+      certify: names => this.#certify(names),
     });
   }
 

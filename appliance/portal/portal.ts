@@ -18,6 +18,7 @@ import { aboutRoutes } from './admin/about.ts';
 import { allowListRoutes } from './admin/allow-lists.ts';
 import { auditRoutes } from './admin/audit.ts';
 import { type BackupFace, backupRoutes } from './admin/backups.ts';
+import { certificateRoutes } from './admin/certificates.ts';
 import { directoryRoutes } from './admin/directory.ts';
 import { groupTechnicianRoutes } from './admin/group-technicians.ts';
 import { groupRoutes } from './admin/groups.ts';
@@ -35,6 +36,7 @@ import type { AppletLegs } from './applet-legs.ts';
 import type { AuditDesk } from './audit-desk.ts';
 import { type EvidenceParts, evidenceRoutes } from './auditor/evidence.ts';
 import { playerSources, type SessionPageParts, sessionPageRoutes } from './auditor/session.ts';
+import type { CertificateDesk } from './certificate-desk.ts';
 import { browserEntrySources } from './customer/browser-entry.ts';
 import { type CustomerParts, customerRoutes } from './customer/customer.ts';
 import { DEMO_STREAM_PATH, type DemoDesktop, DemoWindow, demoSources } from './demo/demo-window.ts';
@@ -84,6 +86,7 @@ export interface PortalParts extends AuditDesk {
   readonly keeping: Keeping;
   readonly status: Status;
   readonly settings: SettingsDesk;
+  readonly certificates: CertificateDesk;
   /** The key credentials are signed with, as consoles have to know it. */
   readonly sessionKey: () => Promise<PublicKeyInfo>;
   readonly gateways: () => readonly GatewayAddress[];
@@ -143,7 +146,9 @@ export class Portal {
       allowListRoutes({ ...shared, groups: support.groups }),
       auditRoutes({ ...shared, groups: support.groups }),
       ...[backupRoutes, postRoutes, retentionRoutes, evidenceRoutes].map(routes => routes(shared)),
-      ...[settingsRoutes, sessionPageRoutes, statusRoutes, aboutRoutes].map(routes => routes(shared)),
+      ...[settingsRoutes, certificateRoutes, sessionPageRoutes, statusRoutes, aboutRoutes].map(routes =>
+        routes(shared),
+      ),
       technicianApi(shared),
       ...(this.#demo === undefined ? [] : [this.#demo.router]),
     ];

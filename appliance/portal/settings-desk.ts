@@ -78,13 +78,13 @@ export class SettingsDesk {
     });
   }
 
-  /** The file's text with what was typed in the fields. @param typed by key; fields that are as they were are left alone */
+  /** The file's text with what was typed in the fields. @param typed by name of the field; fields that are as they were are left alone */
   textOf(seen: ConfigText, typed: Readonly<Record<string, string>>): string {
     const { config } = seen;
     if (config === null)
       throw new ApplianceError('conflict', 'settings.broken', `${CONFIG_FILE} has a fault; mend it first`);
     const changes = allFields
-      .map(field => ({ field, value: typed[field.key] ?? '' }))
+      .map(field => ({ field, value: typed[field.name] ?? '' }))
       .filter(({ field, value }) => plain(value) !== plain(presentValue(config, field)))
       .map(({ field, value }) => ({ path: field.key.split('.'), value: typedValue(field, value) }));
     return changes.length === 0 ? seen.text : this.#parts.file.changed(seen.text, changes);

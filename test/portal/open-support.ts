@@ -8,9 +8,12 @@ import { type SessionId, toBase64Url } from '../../appliance/guid.ts';
 import { actorOf } from '../../appliance/identity/login-book.ts';
 import { silentLog } from '../../appliance/log.ts';
 import { Metrics } from '../../appliance/metrics.ts';
+import { writeCertificateRequest } from '../../appliance/pki/certificates.ts';
 import { PUBLIC_FOLDER } from '../../appliance/pki/key-files.ts';
+import { makeRequestKey } from '../../appliance/pki/own-certificate.ts';
 import { AppletLegs } from '../../appliance/portal/applet-legs.ts';
 import { auditDesk } from '../../appliance/portal/audit-desk.ts';
+import { CertificateDesk } from '../../appliance/portal/certificate-desk.ts';
 import { diagnosticFiles } from '../../appliance/portal/diagnostics.ts';
 import { Internal } from '../../appliance/portal/internal.ts';
 import { Keeping } from '../../appliance/portal/keeping.ts';
@@ -196,6 +199,16 @@ function newSettings(at: Pick<TestIdentity, 'audit' | 'store' | 'folder' | 'cloc
   });
 }
 
+/** With the real keys and requests; only the signer's process is missing. */
+function newCertificates(at: Pick<TestIdentity, 'audit' | 'store' | 'folder' | 'clock'>): CertificateDesk {
+  return new CertificateDesk({
+    ...{ ...at, dataFolder: at.folder, organisation: 'Kestrel Works', names: () => ['support.example.com'] },
+    request: async ({ names, organisation }) =>
+      writeCertificateRequest(names, organisation, (await makeRequestKey(at.folder)).privateKey),
+    certify: notHere,
+  });
+}
+
 const notHere = () => Promise.reject(new Error('not in this test'));
 
 /** Bundling takes seconds: once for all tests of a file. */
@@ -223,6 +236,7 @@ export async function openTestPortal(
     evidence: { bundle: notHere, verifier: notHere },
     sessionDesk: new SessionDesk({ ...at, ...parts, films: new KeptRecordings(join(at.folder, 'recordings')) }),
     settings: newSettings(at),
+    certificates: newCertificates(at),
     organisation: { name: 'Kestrel Works', timeZone: 'Europe/London' },
     publicFolder: at.folder,
     clock: at.clock,

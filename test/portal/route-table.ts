@@ -68,6 +68,8 @@ export const routeTable: Readonly<Record<string, readonly string[]>> = {
     ...['GET /admin/backups', 'POST /admin/backups'],
     ...['GET /admin/posts', 'POST /admin/posts', 'POST /admin/posts/try', 'POST /admin/posts/:id/again'],
     ...['POST /admin/retention', 'POST /admin/retention/confirm'],
+    ...['GET /admin/certificates', 'POST /admin/certificates', 'POST /admin/certificates/request'],
+    ...['POST /admin/certificates/renew', 'POST /admin/certificates/:label/remove'],
     ...['GET /admin/settings', 'POST /admin/settings', 'GET /admin/settings/file', 'POST /admin/settings/file'],
     ...['GET /admin/settings/diagnostics', 'POST /admin/settings/take-back'],
     'POST /admin/status/test-alert',

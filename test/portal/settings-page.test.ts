@@ -47,7 +47,7 @@ function typedOf(html: string): Record<string, string> {
 test('A-05 a change on the page is a change in the file, comments kept; it waits for the start, is logged and taken back', async t => {
   const { ann, file, config, audit } = await open(t);
   const before = file();
-  t.is((await ann.save({ 'login.idleMinutes': '30', 'organisation.name': 'Kestrel & Sons' })).status, 303);
+  t.is((await ann.save({ 'login-idleMinutes': '30', 'organisation-name': 'Kestrel & Sons' })).status, 303);
   t.is(config().login.idleMinutes, 30);
   t.is(config().organisation.name, 'Kestrel & Sons');
   t.true(file().includes('without a click a login ends'), 'comments stay');
@@ -69,17 +69,17 @@ test('A-05 what is typed wrong stays, with what would be right beside its field,
   const { ann, file } = await open(t);
   const before = file();
   const { status, body } = await ann.save({
-    'login.idleMinutes': 'ten',
-    'session.pinDigits': '3',
+    'login-idleMinutes': 'ten',
+    'session-pinDigits': '3',
     names: 'Not A Name',
   });
   t.is(status, 400);
   for (const hint of ['1 to 720', '6 to 16', 'One to a line'])
     t.true(body.includes(`That is not right. `) && body.includes(hint));
-  t.regex(body, /value="ten" id="f-login\.idleMinutes"[^>]*aria-invalid="true"/);
+  t.regex(body, /value="ten" id="f-login-idleMinutes"[^>]*aria-invalid="true"/);
   t.is(file(), before);
-  t.is((await ann.save({ 'listen.redirectPort': '80', 'recording.folder': '/srv/films' })).status, 303);
-  t.is((await ann.save({ 'listen.redirectPort': '', 'recording.folder': ' ' })).status, 303);
+  t.is((await ann.save({ 'listen-redirectPort': '80', 'recording-folder': '/srv/films' })).status, 303);
+  t.is((await ann.save({ 'listen-redirectPort': '', 'recording-folder': ' ' })).status, 303);
   t.is(parseConfig(file()).recording.folder, null);
 });
 
@@ -87,8 +87,8 @@ test('A-05 two at once: the second is told, and nothing is overwritten', async t
   const { ann, as, config } = await open(t);
   const bea = await as('bea@example.com', 'master-admin');
   const seen = await bea.seen();
-  t.is((await ann.save({ 'backup.keep': '20' })).status, 303);
-  const late = await bea.ask('POST', '/admin/settings', { ...seen, 'backup.keep': '7' });
+  t.is((await ann.save({ 'backup-keep': '20' })).status, 303);
+  const late = await bea.ask('POST', '/admin/settings', { ...seen, 'backup-keep': '7' });
   t.is(late.status, 409);
   t.true(late.body.includes('was changed meanwhile'));
   t.is(config().backup.keep, 20);
@@ -96,13 +96,13 @@ test('A-05 two at once: the second is told, and nothing is overwritten', async t
 
 test('A-05 C-06 nobody shuts himself out, and who is not on the list does not get in', async t => {
   const { ann, config } = await open(t);
-  const far = await ann.save({ 'settings.addresses': '10.0.0.0/8' });
+  const far = await ann.save({ 'settings-addresses': '10.0.0.0/8' });
   t.is(far.status, 409);
   t.true(far.body.includes('Your own address, 192.0.2.7, is not among these'));
   t.is((await ann.save({ names: 'support.example.com' })).status, 409, 'he is here by the name localhost');
   t.is((await ann.save({ names: 'localhost\r\nsupport.example.com' })).status, 303);
   t.deepEqual(config().names, ['localhost', 'support.example.com']);
-  t.is((await ann.save({ 'settings.addresses': '192.0.2.0/24' })).status, 303);
+  t.is((await ann.save({ 'settings-addresses': '192.0.2.0/24' })).status, 303);
   for (const path of ['/admin/settings', '/admin/settings/file', '/admin/settings/diagnostics']) {
     const refused = await ann.ask('GET', path, undefined, ELSEWHERE);
     t.is(refused.status, 403, 'at once, not only from the next start on');

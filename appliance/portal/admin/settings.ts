@@ -17,7 +17,7 @@ const digest = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
 const typed = z.string().max(4096).default('');
 const FieldsForm = z.strictObject({
   digest,
-  ...Object.fromEntries(allFields.map(({ key }) => [key, typed])),
+  ...Object.fromEntries(allFields.map(({ name }) => [name, typed])),
 });
 const FileForm = z.strictObject({ digest, text: z.string().max(MAX_FILE).default(''), act: z.enum(['check', 'save']) });
 const BackForm = z.strictObject({ digest, to: digest });
@@ -105,7 +105,7 @@ class SettingsView {
       const hint = 'The appliance will not start with it. Mend it on the page of the whole file.';
       return { ...emptyForm, fault: { message, hint, code: 'settings.broken' } };
     }
-    const values = allFields.map(field => [field.key, presentValue(config, field)]);
+    const values = allFields.map(field => [field.name, presentValue(config, field)]);
     return formWith({ ...Object.fromEntries(values), digest: seen });
   }
 
@@ -141,14 +141,17 @@ function present({ key, before, after }: ConfigDifference) {
 function faultsByField(form: Form, textOf: () => string): Partial<Form> {
   const [shutKey] = form.fault?.code === 'settings.shut-out' ? form.fault.hint.split(':') : [];
   if (shutKey !== undefined && form.fault !== null) {
-    return { errors: { [shutKey]: `${form.fault.message} ${form.fault.hint.slice(shutKey.length + 2)}` }, fault: null };
+    return {
+      errors: { [shutKey.replaceAll('.', '-')]: `${form.fault.message} ${form.fault.hint.slice(shutKey.length + 2)}` },
+      fault: null,
+    };
   }
   if (form.fault?.code !== 'config.malformed') return {};
   const errors: Record<string, string> = {};
   for (const { key } of findConfigFaults(textOf())) {
     const field = allFields.find(one => key === one.key || key.startsWith(`${one.key}.`));
     if (field === undefined) return {};
-    errors[field.key] = `That is not right. ${field.hint}`;
+    errors[field.name] = `That is not right. ${field.hint}`;
   }
   return { errors, fault: null };
 }

@@ -2,8 +2,10 @@
 import type { ApplianceConfig, ConfigChange } from '../../config.ts';
 
 export interface SettingsField {
-  /** `login.idleMinutes`: key in the file and name of the field. */
+  /** `login.idleMinutes`: key in the file. */
   readonly key: string;
+  /** `login-idleMinutes`: name in the form, where a dot would make a branch. */
+  readonly name: string;
   readonly label: string;
   /** What is right, and what it does. */
   readonly hint: string;
@@ -19,7 +21,7 @@ export interface SettingsSection {
 }
 
 function field(kind: SettingsField['kind'], key: string, label: string, hint: string, isOptional = false) {
-  return { kind, key, label, hint, isOptional };
+  return { kind, key, name: key.replaceAll('.', '-'), label, hint, isOptional };
 }
 
 export const sections: readonly SettingsSection[] = [

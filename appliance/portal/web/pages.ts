@@ -42,6 +42,7 @@ const NAVIGATION: readonly NavigationEntry[] = [
   { path: '/admin/single-sign-on', label: 'Single sign-on', icon: 'log-in', roles: ['master-admin'] },
   { path: '/admin/addresses', label: 'Allow lists', icon: 'network', roles: ['master-admin'] },
   { path: '/admin/settings', label: 'Settings', icon: 'settings', roles: ['master-admin'] },
+  { path: '/admin/certificates', label: 'Certificates', icon: 'badge-check', roles: ['master-admin'] },
   { path: '/admin/backups', label: 'Backups', icon: 'archive', roles: ['master-admin'] },
   { path: '/admin/retention', label: 'Retention', icon: 'hourglass', roles: ['master-admin', 'auditor'] },
   { path: '/admin/posts', label: 'CRM post', icon: 'send', roles: ['master-admin'] },

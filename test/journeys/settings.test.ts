@@ -1,0 +1,109 @@
+// IT at the settings: a wrong value is told beside its field, a right one is in the file and taken back; a certificate is asked
+// for, brought along, and shown by the gateway to whoever connects.
+
+import { createPublicKey, generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as passes } from 'node:timers/promises';
+import { connect } from 'node:tls';
+import test, { type ExecutionContext } from 'ava';
+import forge from 'node-forge';
+import { writeCaCertificate, writeServerCertificate } from '../../appliance/pki/certificates.ts';
+import { type Appliance, startAppliance } from '../support/appliance.ts';
+import { openBrowser, type TestBrowser } from '../support/chromium.ts';
+import { faultsOf } from '../support/look.ts';
+import { look, signIn } from './portal-steps.ts';
+
+async function changeSettings(t: ExecutionContext, admin: TestBrowser, { dataFolder }: Appliance): Promise<void> {
+  const { page } = admin;
+  const file = () => readFileSync(join(dataFolder, 'appliance.yaml'), 'utf8');
+  const before = file();
+  await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Settings' }).press('Enter');
+  const minutes = page.getByLabel('Minutes without a click');
+  await minutes.fill('ten');
+  await minutes.press('Enter');
+  await page.getByText('That is not right. Then a login ends; 1 to 720.').waitFor();
+  await look(t, admin, 'settings-wrong');
+  await minutes.fill('30');
+  await minutes.press('Enter');
+  await page.getByText('Saved in the file.').waitFor();
+  await look(t, admin, 'settings');
+  t.regex(file(), /idleMinutes: 30$/m);
+  await page.getByRole('button', { name: 'Take it back' }).press('Enter');
+  await page.getByRole('cell', { name: 'login.idleMinutes: 30 → 15' }).waitFor();
+  t.is(file(), before);
+}
+
+async function checkFile(t: ExecutionContext, admin: TestBrowser): Promise<void> {
+  const { page } = admin;
+  await page.getByRole('link', { name: 'The whole file' }).press('Enter');
+  const text = page.getByLabel('Text, in YAML');
+  await text.fill(`${await text.inputValue()}session:\n  pinDigits: 12\n`);
+  await page.getByRole('button', { name: 'Check only' }).press('Enter');
+  await page.getByText('It is right. It would change:').waitFor();
+  await look(t, admin, 'settings-file');
+}
+
+/** What an authority makes of a request. */
+function issue(request: string) {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const certificate = writeCaCertificate('Good CA', 'Example', privateKey, Date.now());
+  const { publicKey } = forge.pki.certificationRequestFromPem(request);
+  if (!publicKey) throw new Error('the request has no key');
+  const key = createPublicKey(forge.pki.publicKeyToPem(publicKey));
+  return {
+    ca: certificate,
+    chain: writeServerCertificate(['localhost'], key, { certificate, privateKey }, Date.now()),
+  };
+}
+
+async function bringCertificate(t: ExecutionContext, admin: TestBrowser): Promise<string> {
+  const { page } = admin;
+  await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Certificates' }).press('Enter');
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name: 'Make a request' }).press('Enter'),
+  ]);
+  const { ca, chain } = issue(readFileSync(await download.path(), 'utf8'));
+  await page
+    .getByLabel('Its file')
+    .setInputFiles({ name: 'a.pem', mimeType: 'text/plain', buffer: Buffer.from(chain) });
+  await page.waitForFunction(() => document.querySelector('textarea')?.value.includes('BEGIN CERTIFICATE'));
+  await page.getByRole('button', { name: 'Check and use it' }).press('Enter');
+  await page.getByText('Done. The gateway takes it up').waitFor();
+  await look(t, admin, 'certificates');
+  return ca;
+}
+
+/** Until the gateway shows a certificate that this authority issued. */
+async function shownBy(port: number, ca: string): Promise<void> {
+  for (;;) {
+    const socket = connect({ host: '127.0.0.1', port, servername: 'localhost', ca });
+    const isTrusted = await once(socket, 'secureConnect').then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    if (isTrusted) return;
+    await passes(100); // it looks at the files every five seconds
+  }
+}
+
+test('A-05 A-07 IT changes a setting and takes it back, asks for a certificate and brings it along; the gateway shows it', async t => {
+  t.timeout(120_000);
+  await using appliance = await startAppliance({ accounts: true });
+  await using admin = await openBrowser(appliance);
+  const { loginId = '', password = '' } = appliance.accounts?.['master-admin'] ?? {};
+  await signIn(admin.page, appliance.url, loginId, password);
+  await changeSettings(t, admin, appliance);
+  await checkFile(t, admin);
+  await admin.page.goto(`${appliance.url}/help/settings`);
+  t.deepEqual(await faultsOf(admin.page), []);
+  const ca = await bringCertificate(t, admin);
+  await shownBy(Number(new URL(appliance.url).port), ca);
+  t.deepEqual(
+    admin.complaints.filter(text => !/status of 400/.test(text)),
+    [],
+  );
+});

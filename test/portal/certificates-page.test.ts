@@ -1,0 +1,89 @@
+// The page of certificates: a request whose key stays, one brought along with its key, what is refused and why.
+import { createPublicKey, generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import forge from 'node-forge';
+import { writeCaCertificate, writeServerCertificate } from '../../appliance/pki/certificates.ts';
+import { PASSWORD } from '../identity/open-identity.ts';
+import { askSocket } from './ask-socket.ts';
+import { openTestDesk } from './open-support.ts';
+
+const NAME = 'support.example.com';
+const rsa = () => generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
+const pem = (key: KeyObject) => key.export({ type: 'pkcs8', format: 'pem' }).toString();
+
+async function open(t: ExecutionContext) {
+  const at = await openTestDesk();
+  t.teardown(() => at.close());
+  for (const folder of ['keys', 'public']) mkdirSync(join(at.folder, folder), { recursive: true, mode: 0o700 });
+  const root = rsa();
+  const issuer = { certificate: writeCaCertificate('Good CA', 'Example', root, at.clock.now()), privateKey: root };
+  await at.member('ann@example.com', ['master-admin']);
+  const { token } = await at.signIn('ann@example.com', PASSWORD);
+  const ask = (method: string, path: string, body?: unknown) =>
+    askSocket(at.socketPath, method, path, token, { accept: 'text/html' }, body);
+  const certify = (key: KeyObject, names = [NAME]) => writeServerCertificate(names, key, issuer, at.clock.now());
+  const events = async () =>
+    (await at.audit.search({ limit: 50 }))
+      .map(({ entry }) => entry.event)
+      .filter(one => one.startsWith('certificate.'));
+  return { ...at, ask, certify, events };
+}
+
+test('A-07 a request is made and its key stays; the certificate that comes back is used, and taken away again', async t => {
+  const { ask, certify, folder, events } = await open(t);
+  const request = await ask('POST', '/admin/certificates/request', {});
+  t.is(request.headers['content-type'], 'application/pkcs10');
+  const csr = forge.pki.certificationRequestFromPem(request.body);
+  t.true(csr.verify());
+  t.false(request.body.includes('PRIVATE'));
+  const [keyFile = ''] = readdirSync(join(folder, 'keys')).filter(name => name.startsWith('web-'));
+  t.is(statSync(join(folder, 'keys', keyFile)).mode & 0o777, 0o600);
+  const label = keyFile.replace('.key', '');
+  t.true((await ask('GET', '/admin/certificates')).body.includes(`Throw ${label} away`));
+
+  const publicKey = createPublicKey(forge.pki.publicKeyToPem(csr.publicKey ?? fail()));
+  const taken = await ask('POST', '/admin/certificates', { chain: certify(publicKey) });
+  t.is(taken.status, 303);
+  const installed = new X509Certificate(readFileSync(join(folder, 'public', `${label}.crt`)));
+  t.is(installed.checkHost(NAME), NAME);
+  const { body } = await ask('GET', '/admin/certificates?done=yes');
+  t.true(body.includes(installed.fingerprint256));
+  t.true(body.includes('396 days left'));
+  t.false(body.includes('Waiting for their certificate'));
+
+  t.is((await ask('POST', `/admin/certificates/${label}/remove`, {})).status, 303);
+  t.false(existsSync(join(folder, 'public', `${label}.crt`)) || existsSync(join(folder, 'keys', keyFile)));
+  t.is((await ask('POST', `/admin/certificates/${label}/remove`, {})).status, 404);
+  t.is((await ask('POST', '/admin/certificates/server/remove', {})).status, 404, 'never the appliance’s own');
+  t.deepEqual(await events(), ['certificate.removed', 'certificate.installed', 'certificate.requested']);
+});
+
+test('A-07 what does not fit is refused with what to do; a key that was typed is not shown again', async t => {
+  const { ask, certify, folder, events } = await open(t);
+  const key = rsa();
+  const cases: [chain: string, key: string, says: RegExp][] = [
+    [certify(createPublicKey(key)), '', /Its key is not here\. .*give its private key, too/],
+    [certify(createPublicKey(key)), pem(rsa()), /The key does not belong to the certificate/],
+    [certify(createPublicKey(key), ['other.example.com']), pem(key), /It is not for support\.example\.com/],
+    ['hello', '', /There is no certificate in it/],
+  ];
+  for (const [chain, typed, says] of cases) {
+    const { status, body } = await ask('POST', '/admin/certificates', { chain, key: typed });
+    t.is(status, 400);
+    t.regex(body, says);
+    t.false(body.includes('PRIVATE KEY'));
+  }
+  t.deepEqual(
+    readdirSync(join(folder, 'keys')).filter(name => name.startsWith('web-')),
+    [],
+  );
+  t.deepEqual(await events(), []);
+  t.is((await ask('POST', '/admin/certificates', { chain: certify(createPublicKey(key)), key: pem(key) })).status, 303);
+  t.deepEqual(await events(), ['certificate.installed']);
+});
+
+function fail(): never {
+  throw new Error('the request has no key');
+}
