@@ -6,6 +6,7 @@ import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { toBase64Url } from '../../appliance/guid.ts';
 import { partOf } from '../../appliance/portal/web/file-answer.ts';
+import { EndedSessions } from '../../appliance/sessions/ended-sessions.ts';
 import { PASSWORD } from '../identity/open-identity.ts';
 import { askSocket } from './ask-socket.ts';
 import { bytes, linked, openTestDesk } from './open-support.ts';
@@ -166,4 +167,7 @@ test('H-04 E-02 the page shows who, consents, chat and films; what was erased or
   await at.store.sessionKeys.destroy(id);
   const erased = await has('This session was erased', 'text is not kept');
   t.false(erased.includes('Hello') || erased.includes('Carl'));
+  await at.store.core.transaction(tx => new EndedSessions(at.store).erase(tx, id)); // as retention does
+  t.false((await has('This session was erased', 'session.viewed', 'Nothing of this session')).includes('Technician<'));
+  t.is((await ask(token, {}, 'GET', film)).code, 'recording.missing');
 });
