@@ -27,6 +27,7 @@ export function startReports({ socketPath, id, relay, clock, log }: ReportParts)
       const call = { method: 'POST', path: PATH, body, mostAnswerBytes: 1024, patienceMs: PATIENCE_MS } as const;
       const { status } = await callPortal(socketPath, call);
       if (status !== 200) throw portalUnreachable(`the portal answered ${status}`);
+      if (!isHeard) log.info('gateway.report-heard');
       isHeard = true;
     } catch (error) {
       if (isHeard) log.warn('gateway.report-unheard', { why: describeError(error) }); // once: the next one tries again

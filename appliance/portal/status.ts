@@ -1,6 +1,5 @@
 // The state of the appliance as one place knows it (A-06): looked at every ten seconds, shown on the status page.
-import { once } from 'node:events';
-import { connect } from 'node:net';
+import { request } from 'node:http';
 import { join } from 'node:path';
 import type { AuditLog } from '../audit/audit.ts';
 import type { Cancel, Clock } from '../clock.ts';
@@ -24,7 +23,7 @@ import type { Support } from './support.ts';
 
 const LOOK_EVERY_MS = 10_000;
 const CHECK_LOG_EVERY_MS = 10 * 60_000;
-const CONNECT_MS = 2000;
+const ANSWER_MS = 2000;
 
 export interface StatusParts {
   readonly store: Store;
@@ -171,7 +170,7 @@ export class Status {
     const { askSigner, dataFolder } = this.#parts;
     const [signer, recorder] = await Promise.all([
       answers(askSigner),
-      answers(() => reach(join(dataFolder, 'run', 'recorder.sock'))),
+      answers(() => askHealth(join(dataFolder, 'run', 'recorder.sock'))),
     ]);
     const silent = Object.fromEntries(gatewayIds.map(id => [id, this.#gateways.silentMs(id)]));
     return this.#presence.read(['signer', 'portal', ...gatewayIds, 'recorder', 'jobs'], { signer, recorder }, silent);
@@ -195,11 +194,16 @@ async function answers(ask: () => Promise<unknown>): Promise<boolean> {
   );
 }
 
-async function reach(socketPath: string): Promise<void> {
-  const socket = connect(socketPath);
-  try {
-    await once(socket, 'connect', { signal: AbortSignal.timeout(CONNECT_MS) });
-  } finally {
-    socket.destroy();
-  }
+/** A process that is there but does nothing still takes connections: it has to answer. */
+function askHealth(socketPath: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ socketPath, path: '/healthz', agent: false, timeout: ANSWER_MS }, answer => {
+      answer.resume();
+      if (answer.statusCode === 200) resolve();
+      else reject(new Error(`${socketPath} answered ${answer.statusCode}`));
+    });
+    asked.once('timeout', () => asked.destroy(new Error('no answer in time')));
+    asked.once('error', reject);
+    asked.end();
+  });
 }

@@ -8,6 +8,7 @@ import { ROLES, type Role } from '../../appliance/identity/member.ts';
 import { GatewayBook } from '../../appliance/portal/status/gateway-book.ts';
 import { checkLogEnd } from '../../appliance/portal/status/log-check.ts';
 import { LogFollow } from '../../appliance/portal/status/log-follow.ts';
+import { Presence } from '../../appliance/portal/status/presence.ts';
 import { readProcesses } from '../../appliance/portal/status/processes.ts';
 import { type Reading, readDisks } from '../../appliance/portal/status/reading.ts';
 import { judge, type Verdict } from '../../appliance/portal/status/rules.ts';
@@ -111,8 +112,42 @@ test('A-06 a process is known by its data folder, with memory and age as the sys
   t.true(residentBytes > 20 * 2 ** 20 && residentBytes < 2 ** 30, `${residentBytes}`);
   t.true(ageMs >= 0 && ageMs <= performance.now() - begun + 20, `${ageMs}`); // the kernel counts in hundredths
   t.true(processorMs > 0);
+  process.kill(jobs.pid ?? 0, 'SIGSTOP');
+  while (readProcesses(folder.path).length > 0) await new Promise(resolve => setImmediate(resolve)); // it does nothing
+  process.kill(jobs.pid ?? 0, 'SIGCONT');
+  while (readProcesses(folder.path).length === 0) await new Promise(resolve => setImmediate(resolve));
   await jobs.kill();
   t.deepEqual(readProcesses(folder.path), []);
+});
+
+test('A-06 a process that was there and answers no more is silent until it answers again', t => {
+  using folder = new TempFolder();
+  const clock = new ManualClock();
+  const presence = new Presence(folder.path, clock);
+  const read = (recorder: boolean, gateway: number | undefined) =>
+    presence
+      .read(['portal', 'recorder', 'gateway-1'], { recorder }, { 'gateway-1': gateway })
+      .map(({ name, isHeard, silentMs }) => [name, isHeard, silentMs]);
+  t.deepEqual(read(false, undefined), [
+    ['portal', true, 0],
+    ['recorder', false, 1],
+    ['gateway-1', false, 1],
+  ]);
+  clock.advance(10_000);
+  t.deepEqual(read(true, 4000).slice(1), [
+    ['recorder', true, 0],
+    ['gateway-1', true, 4000],
+  ]);
+  clock.advance(61_000);
+  t.deepEqual(read(false, 65_000).slice(1), [
+    ['recorder', true, 61_000],
+    ['gateway-1', true, 65_000],
+  ]);
+  clock.advance(10_000);
+  t.deepEqual(read(true, 0).slice(1), [
+    ['recorder', true, 0],
+    ['gateway-1', true, 0],
+  ]);
 });
 
 test('A-06 what a gateway has relayed is counted on over its restarts and over ours', t => {

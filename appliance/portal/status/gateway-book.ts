@@ -9,7 +9,7 @@ export const GatewayReport = z.strictObject({
   relayedBytes: z.int().min(0),
   relays: z.int().min(0),
 });
-type GatewayReport = z.infer<typeof GatewayReport>;
+export type GatewayReport = z.infer<typeof GatewayReport>;
 
 export class GatewayBook {
   readonly #clock: Clock;

@@ -5,6 +5,9 @@ import { basename, join, resolve } from 'node:path';
 
 /** USER_HZ: what the kernel counts processor time in, on every architecture Debian has. */
 const TICKS_PER_SECOND = 100;
+const PAGE_BYTES = 4096;
+/** Ended but not collected, dead, stopped by a signal. */
+const NOT_RUNNING = ['Z', 'X', 'T'];
 const KINDS = ['signer', 'portal', 'gateway', 'recorder', 'jobs'];
 
 export interface ProcessFacts {
@@ -37,7 +40,8 @@ function readProcess(folder: string, pid: number, dataFolder: string, uptimeMs: 
     // Behind the program's name, which may hold anything: state is the third field, utime 14, stime 15, starttime 22.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     const [user, system, started] = [fields[11], fields[12], fields[19]].map(Number);
-    if (fields[0] === 'Z' || user === undefined || system === undefined || started === undefined) return undefined;
+    if (NOT_RUNNING.includes(fields[0] ?? '') || user === undefined || system === undefined || started === undefined)
+      return undefined;
     return {
       name,
       pid,
@@ -49,8 +53,6 @@ function readProcess(folder: string, pid: number, dataFolder: string, uptimeMs: 
     return undefined; // it ended just now, or the system shows it to its own user only
   }
 }
-
-const PAGE_BYTES = 4096;
 
 /** @returns undefined for what is no process of the appliance, or of another one */
 function nameOf(words: readonly string[], dataFolder: string): string | undefined {
