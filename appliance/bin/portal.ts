@@ -189,7 +189,7 @@ class PortalProcess {
     const legs = new AppletLegs({ ...domain, ...shared, support, welcome });
     support.start();
     await legs.start();
-    const status = this.#status({ ...domain, identity, support, keeping, recordingFolder });
+    const status = this.#status({ ...domain, identity, support, keeping, recordingFolder, metrics });
     this.#support = {
       acts: this.#acts(domain, { identity, support, keeping, status }),
       legTokens: support.legTokens,
@@ -250,7 +250,10 @@ class PortalProcess {
   }
 
   #status(
-    parts: Pick<StatusParts, 'store' | 'audit' | 'backups' | 'identity' | 'support' | 'keeping' | 'recordingFolder'>,
+    parts: Pick<
+      StatusParts,
+      'store' | 'audit' | 'backups' | 'identity' | 'support' | 'keeping' | 'recordingFolder' | 'metrics'
+    >,
   ): Status {
     return new Status({
       ...parts,

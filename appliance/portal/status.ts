@@ -7,6 +7,7 @@ import type { ApplianceConfig } from '../config.ts';
 import { describeError } from '../errors.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
 import type { Backups } from '../store/backup.ts';
 import type { Store } from '../store/store.ts';
 import type { Keeping } from './keeping.ts';
@@ -39,6 +40,7 @@ export interface StatusParts {
   readonly askSigner: () => Promise<unknown>;
   readonly clock: Clock;
   readonly log: Log;
+  readonly metrics: Metrics;
 }
 
 export class Status {

@@ -3,6 +3,7 @@ import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { type ApplianceConfig, parseConfig, type SyslogConfig } from '../../appliance/config.ts';
 import { silentLog } from '../../appliance/log.ts';
+import { Metrics } from '../../appliance/metrics.ts';
 import { listEndedAlerts } from '../../appliance/portal/status/alert-store.ts';
 import { Alerts } from '../../appliance/portal/status/alerts.ts';
 import type { Reading } from '../../appliance/portal/status/reading.ts';
@@ -21,8 +22,8 @@ function configWith(syslog: SyslogConfig | null): Pick<ApplianceConfig, 'alerts'
   return { names: ['support.example.com'], alerts: { ...parseConfig('version: 1').alerts, syslog } };
 }
 
-function openAlerts(at: TestAudit, syslog: SyslogConfig | null = null): Alerts {
-  return new Alerts({ ...at, log: silentLog, config: () => configWith(syslog) });
+function openAlerts(at: TestAudit, syslog: SyslogConfig | null = null, metrics = new Metrics()): Alerts {
+  return new Alerts({ ...at, metrics, log: silentLog, config: () => configWith(syslog) });
 }
 
 const factsOf = (change: Partial<Reading>) => judge(aReading(change), MARKS).flatMap(({ facts }) => facts);
@@ -62,7 +63,8 @@ test('A-06 whatever a disk does, an alert is raised below one mark, ended above 
 
 test('A-06 each thing that needs a person raises its alert, and what is only worth a look raises none', async t => {
   const at = await open(t);
-  const alerts = openAlerts(at);
+  const metrics = new Metrics();
+  const alerts = openAlerts(at, null, metrics);
   await alerts.follow(
     factsOf({
       processes: [aProcess('recorder', 61_000), aProcess('gateway-1', 30_000)],
@@ -92,6 +94,7 @@ test('A-06 each thing that needs a person raises its alert, and what is only wor
     'alert.raised share share-away',
     'alert.raised unrecorded unrecorded-control',
   ]);
+  t.regex(metrics.text(), /^alerts_open\{kind="process-gone"\} 1$/m);
   // A portal that has just started knows of no process yet: that is no end, and no beginning.
   const unheard = (name: string) => ({ ...aProcess(name, 1), isHeard: false });
   const again = openAlerts(at);
@@ -148,7 +151,7 @@ test('A-06 after a failure it is tried again by the clock; what is older than a 
   const at = await open(t);
   await using server = await startTlsSyslog();
   let config: SyslogConfig = { ...server.config, port: 1 };
-  const alerts = new Alerts({ ...at, log: silentLog, config: () => configWith(config) });
+  const alerts = new Alerts({ ...at, metrics: new Metrics(), log: silentLog, config: () => configWith(config) });
   await alerts.follow(free(5));
   await alerts.send();
   config = server.config;

@@ -183,6 +183,7 @@ export function newStatus(
     config: () => config,
     askSigner: notHere,
     log: silentLog,
+    metrics: new Metrics(),
   });
 }
 

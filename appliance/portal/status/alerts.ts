@@ -6,6 +6,7 @@ import type { Clock } from '../../clock.ts';
 import type { ApplianceConfig } from '../../config.ts';
 import { ApplianceError, describeError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
+import type { Gauge, Metrics } from '../../metrics.ts';
 import type { Store } from '../../store/store.ts';
 import {
   type AlertRow,
@@ -46,6 +47,7 @@ export interface AlertParts {
   readonly config: () => Pick<ApplianceConfig, 'alerts' | 'names'>;
   readonly clock: Clock;
   readonly log: Log;
+  readonly metrics: Metrics;
 }
 
 export class Alerts {
@@ -55,10 +57,12 @@ export class Alerts {
   #retryMs = RETRY_MS;
   #fault = '';
   #isTrying = false;
+  readonly #gauge: Gauge;
   readonly #ending = new AbortController();
 
   constructor(parts: AlertParts) {
     this.#parts = parts;
+    this.#gauge = parts.metrics.gauge('alerts_open', 'Alerts that last, by kind.');
   }
 
   /** What is being sent is sent by the next portal. */
@@ -105,6 +109,8 @@ export class Alerts {
       });
     }
     this.#open = await listOpenAlerts(store.core.read);
+    for (const kind of Object.keys(ALERT_TITLES))
+      this.#gauge.set(this.#open.filter(row => row.kind === kind).length, { kind });
   }
 
   /** Sends what was not sent; after a failure it waits, each time for twice as long. */
