@@ -13,6 +13,7 @@ import { Identity } from '../identity/identity.ts';
 import type { Role } from '../identity/member.ts';
 import { createLog } from '../log.ts';
 import { Metrics } from '../metrics.ts';
+import { ROOT_GROUP_ID } from '../permissions/group-store.ts';
 import { SETUP_CODE_FILE } from '../pki/make-keys.ts';
 import { readStoreKeys } from '../pki/store-keys.ts';
 import { Store } from '../store/store.ts';
@@ -64,6 +65,9 @@ async function run(dataFolder: string): Promise<void> {
     for (const [role, name] of Object.entries(accounts)) {
       made.push([role, await settle(identity, role as Role, name)]);
     }
+    const admin = await identity.members.findByLoginId('admin@demo.example');
+    const editor = { actor: applianceActor, roles: ['master-admin'] as const };
+    await identity.groups.setParts(editor, admin?.id ?? '', [ROOT_GROUP_ID]); // an admin without a part changes nothing
     rmSync(join(dataFolder, 'keys', SETUP_CODE_FILE), { force: true });
     process.stdout.write(`${JSON.stringify(Object.fromEntries(made))}\n`);
   } finally {

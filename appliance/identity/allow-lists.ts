@@ -186,7 +186,7 @@ async function requireMayChange(tx: Transaction, actor: Actor, { kind, id }: Lis
   }
   const known = await findMember(tx, id);
   if (known === undefined) throw missing('member.missing', 'member');
-  await requireMayManage(tx, actor, known.member.roles);
+  await requireMayManage(tx, actor, known.member);
 }
 
 function missing(code: string, what: string): ApplianceError {

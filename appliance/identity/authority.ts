@@ -2,14 +2,21 @@
 // in the same transaction as the change.
 import type { Actor } from '../audit/entry.ts';
 import { ApplianceError } from '../errors.ts';
+import { findGroupOf, findPath, listParts, ROOT_GROUP_ID } from '../permissions/group-store.ts';
 import type { Transaction } from '../store/sql.ts';
 import { mayManage, type Role } from './member.ts';
 import { countEnabledMasterAdmins, countMembers, findMember } from './member-store.ts';
 
-/** @throws ApplianceError `identity.not-allowed` */
-export async function requireMayManage(tx: Transaction, actor: Actor, target: readonly Role[]): Promise<void> {
-  if (actor.kind === 'appliance') return;
-  if (!mayManage(await rolesOf(tx, actor), target)) throw notAllowed();
+/**
+ * @param target a member as he is, or with the roles he is to have
+ * @throws ApplianceError `identity.not-allowed`, `identity.not-your-part`
+ */
+export async function requireMayManage(
+  tx: Transaction,
+  actor: Actor,
+  { id, roles }: { readonly id: string; readonly roles: readonly Role[] },
+): Promise<void> {
+  await requireMayManageIn(tx, actor, roles, (await findGroupOf(tx, id)) ?? ROOT_GROUP_ID);
 }
 
 /** @throws ApplianceError `identity.not-allowed` */
@@ -22,9 +29,32 @@ export async function requireMasterAdmin(tx: Transaction, actor: Actor): Promise
  * Who has no account may create one only while there is none at all: first setup, once.
  * @throws ApplianceError `identity.not-allowed`
  */
-export async function requireMayCreate(tx: Transaction, actor: Actor, roles: readonly Role[]): Promise<void> {
-  if (actor.kind !== 'anyone') return requireMayManage(tx, actor, roles);
+export async function requireMayCreate(
+  tx: Transaction,
+  actor: Actor,
+  roles: readonly Role[],
+  groupId: string,
+): Promise<void> {
+  if (actor.kind !== 'anyone') return requireMayManageIn(tx, actor, roles, groupId);
   if ((await countMembers(tx)) > 0) throw notAllowed();
+}
+
+/** @param groupId where the technician is, or is to be */
+async function requireMayManageIn(
+  tx: Transaction,
+  actor: Actor,
+  target: readonly Role[],
+  groupId: string,
+): Promise<void> {
+  if (actor.kind === 'appliance') return;
+  const roles = await rolesOf(tx, actor);
+  if (!mayManage(roles, target)) throw notAllowed();
+  if (roles.includes('master-admin')) return;
+  const [parts, path] = [await listParts(tx, actor.id ?? ''), await findPath(tx, groupId)];
+  if (path.some(({ id }) => parts.includes(id))) return;
+  throw new ApplianceError('refused', 'identity.not-your-part', 'that is not in your part of the tree', {
+    hint: 'An admin looks after the technicians in the parts of the tree that a master admin gave him.',
+  });
 }
 
 /** To be asked after the change: it is taken back when nobody could manage the appliance any more. */

@@ -458,6 +458,6 @@ export class Logins {
 async function endReason(tx: Transaction, actor: Actor, memberId: string): Promise<EndReason> {
   if (actor.kind === 'member' && actor.id === memberId) return 'ended-by-member';
   const known = await findMember(tx, memberId);
-  await requireMayManage(tx, actor, known?.member.roles ?? []);
+  await requireMayManage(tx, actor, known?.member ?? { id: memberId, roles: [] });
   return 'ended-by-admin';
 }

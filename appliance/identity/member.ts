@@ -77,11 +77,12 @@ export function parseRoles(roles: unknown): readonly Role[] {
 
 /**
  * Whether someone with these roles may create, change or unlock someone with those (before or after the change).
- * A master admin may do so with anyone; an admin only with those who are neither, so that nobody raises himself.
+ * A master admin may do so with anyone; an admin with technicians alone, and only in his parts of the tree, which
+ * `authority.ts` looks at: nobody raises himself, nor comes by way of another to what he was not given.
  */
 export function mayManage(actor: readonly Role[], target: readonly Role[]): boolean {
   if (actor.includes('master-admin')) return true;
-  return actor.includes('admin') && !target.includes('master-admin') && !target.includes('admin');
+  return actor.includes('admin') && target.every(role => role === 'technician');
 }
 
 /** @throws ApplianceError `password.in-directory`, `password.at-provider` */

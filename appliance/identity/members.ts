@@ -4,6 +4,8 @@ import type { AuditLog } from '../audit/audit.ts';
 import type { Actor, AuditDetail } from '../audit/entry.ts';
 import type { Clock } from '../clock.ts';
 import { ApplianceError } from '../errors.ts';
+import { pathName } from '../permissions/decision.ts';
+import { findPath, putMember, ROOT_GROUP_ID } from '../permissions/group-store.ts';
 import type { Transaction } from '../store/sql.ts';
 import type { Store } from '../store/store.ts';
 import { requireAMasterAdmin, requireMasterAdmin, requireMayCreate, requireMayManage } from './authority.ts';
@@ -45,6 +47,8 @@ export interface NewMemberRequest {
   readonly roles: readonly Role[];
   /** Chosen by the member himself at first setup; left out, a temporary one is made. */
   readonly password?: string;
+  /** Of a technician, the group he is put into; left out, he is in the root. An admin has to name one of his parts. */
+  readonly groupId?: string;
 }
 
 export interface MemberQuery extends Pick<MemberFilter, 'role' | 'state'> {
@@ -128,7 +132,7 @@ export class Members {
     const { store, audit, clock, hasher, passwords } = this.#parts;
     const given = { loginId: parseLoginId(request.loginId), name: parseName(request.name) };
     const roles = parseRoles(request.roles);
-    const { password } = request;
+    const { password, groupId } = request;
     if (password !== undefined) await passwords.requireAcceptable(password, [given.loginId, given.name]);
     const temporaryPassword = password === undefined ? newReadableCode() : null;
     const passwordHash = await hasher.hash(password ?? temporaryPassword ?? '');
@@ -136,11 +140,12 @@ export class Members {
     const mustChange = password === undefined || actor.kind === 'member';
     const id = randomBytes(16).toString('base64url');
     const member = await store.core.transaction(async tx => {
-      await requireMayCreate(tx, actor, roles);
+      await requireMayCreate(tx, actor, roles, groupId ?? ROOT_GROUP_ID);
       if (actor.kind === 'anyone' && !roles.includes('master-admin')) throw firstIsMasterAdmin();
       await insertUnique(tx, { id, ...given, roles, passwordHash, mustChange, createdAt: clock.now() });
       const detail = { loginId: given.loginId, name: given.name, roles: roles.join(' ') };
       await audit.append(tx, { event: 'member.created', actor, subject: id, detail });
+      if (groupId !== undefined && roles.includes('technician')) await this.#place(tx, actor, id, groupId);
       return (await getKnown(tx, id)).member;
     });
     return { member, temporaryPassword };
@@ -151,7 +156,7 @@ export class Members {
     const name = parseName(change.name);
     const roles = parseRoles(change.roles);
     return this.#change(actor, id, async (act, { member }) => {
-      await requireMayManage(act.tx, actor, roles);
+      await requireMayManage(act.tx, actor, { id, roles });
       if (name !== member.name) {
         await setColumns(act.tx, id, { name });
         await this.#tell(act, actor, 'member.renamed', id, { before: member.name, after: name });
@@ -242,12 +247,21 @@ export class Members {
   #change(actor: Actor, id: string, run: (act: Act, known: KnownMember) => Promise<void>): Promise<Member> {
     return this.#parts.book.act(async act => {
       const known = await getKnown(act.tx, id);
-      await requireMayManage(act.tx, actor, known.member.roles);
+      await requireMayManage(act.tx, actor, known.member);
       await run(act, known);
       if (known.member.roles.includes('master-admin')) await requireAMasterAdmin(act.tx);
       await this.#parts.ssoRules.requireWayIn(act.tx);
       return (await getKnown(act.tx, id)).member;
     });
+  }
+
+  async #place(tx: Transaction, actor: Actor, id: string, groupId: string): Promise<void> {
+    const [root, path] = [await findPath(tx, ROOT_GROUP_ID), await findPath(tx, groupId)];
+    if (path.length === 0) throw new ApplianceError('missing', 'group.missing', 'there is no such group');
+    if (groupId === ROOT_GROUP_ID) return;
+    await putMember(tx, id, groupId);
+    const detail = { from: pathName(root), to: pathName(path) };
+    await this.#parts.audit.append(tx, { event: 'group.member-moved', actor, subject: id, detail });
   }
 
   async #tell({ tx }: Act, actor: Actor, event: string, subject: string, detail: AuditDetail = {}): Promise<void> {

@@ -98,6 +98,7 @@ test('C-08 a member ends his own logins; ending another’s takes the role for i
   const ann = await at.member('ann');
   const bob = await at.member('bob');
   const admin = await at.member('admin', ['admin']);
+  await at.giveParts(admin.id);
   const [one, two] = [await at.signIn('ann'), await at.signIn('ann')];
   await t.throwsAsync(logins.end(asMember(bob), one.login.id), { message: /role/ });
   await t.throwsAsync(logins.endAllOf(asMember(bob), ann.id), { message: /role/ });

@@ -55,13 +55,14 @@ test('D-08 roles and names are read strictly', t => {
   for (const name of ['', ' ', 'a\nb', 'x'.repeat(121), 5]) t.throws(() => parseName(name));
 });
 
-test('D-08 an admin manages technicians and auditors, never admins; who is neither manages nobody', t => {
+test('D-08 an admin manages technicians, never admins nor who reads everything; who is neither manages nobody', t => {
   for (const target of ROLES) {
     t.true(mayManage(['master-admin'], [target]));
-    t.is(mayManage(['admin'], [target]), target === 'technician' || target === 'auditor');
+    t.is(mayManage(['admin'], [target]), target === 'technician');
     t.false(mayManage(['technician', 'auditor'], [target]));
   }
   t.false(mayManage(['admin'], ['technician', 'master-admin']));
+  t.false(mayManage(['admin'], ['technician', 'auditor']));
 });
 
 test('C-03 a recovery code is read as people type it', t => {

@@ -9,6 +9,7 @@ import type { Member, Role } from '../../appliance/identity/member.ts';
 import { PasswordHasher } from '../../appliance/identity/password-hasher.ts';
 import { createLog } from '../../appliance/log.ts';
 import { Metrics } from '../../appliance/metrics.ts';
+import { ROOT_GROUP_ID } from '../../appliance/permissions/group-store.ts';
 import { openTestAudit, type TestAudit } from '../support/audit.ts';
 
 export const PASSWORD = 'magpie-orbit-cellar-41';
@@ -45,6 +46,8 @@ export interface TestIdentity extends TestAudit {
   readonly asRoot: Actor;
   /** A member with PASSWORD, who need not change it. */
   member(loginId: string, roles?: readonly Role[]): Promise<Member>;
+  /** Gives an admin the whole tree, or parts of it. */
+  giveParts(adminId: string, groupIds?: readonly string[]): Promise<void>;
   /** From a source of its own, so that only the rule under test limits it. */
   signIn(loginId: string, password?: string): Promise<IssuedLogin>;
   /** Events of the audit log, with reason or stage where there is one. */
@@ -88,6 +91,8 @@ export async function openTestIdentity({
     root,
     asRoot: { kind: 'member', id: root.id, name: root.name, address: '192.0.2.1' },
     member: (loginId, roles = ['technician']) => create(loginId, roles),
+    giveParts: (adminId, groupIds = [ROOT_GROUP_ID]) =>
+      identity.groups.setParts({ actor: applianceActor, roles: ['master-admin'] }, adminId, groupIds),
     signIn: (loginId, password = PASSWORD) => {
       sources += 1;
       const source = `198.51.${Math.floor(sources / 250)}.${sources % 250}`;

@@ -54,6 +54,9 @@ test('D-08 several are changed at once; who can’t be is named with the reason,
   const at = await open(t);
   const ada = await at.as('ada@example.com', 'admin');
   const [tina, theo] = [await at.technician(), await at.technician()];
+  const floor = await at.groups.create(at.editor, { name: 'Floor', parentId: ROOT_GROUP_ID });
+  await at.groups.assign(at.editor, [tina.id, theo.id], floor.id);
+  await at.giveParts(ada.id, [floor.id]);
   const chief = await at.member('chief@example.com', ['master-admin']);
   const nobody = await ada.post('/admin/members/bulk', { act: 'disable' });
   t.is(nobody.status, 409);
@@ -113,4 +116,28 @@ test('D-08 on a member’s page he is moved and given parts, unless another was 
   const told = (await at.entries()).filter(({ event }) => event === 'group.parts-set').map(({ detail }) => detail);
   t.deepEqual(told[0], { from: '', to: 'Helpdesk' });
   t.deepEqual(told.at(-1), { from: 'Helpdesk; Hotline', to: 'Hotline' });
+});
+
+test('D-08 a new technician is put into a group at once, by an admin into one of his parts alone', async t => {
+  const at = await open(t);
+  const [ada, idle] = [await at.as('ada@example.com', 'admin'), await at.as('idle@example.com', 'admin')];
+  const desk = await at.groups.create(at.editor, { name: 'Helpdesk', parentId: ROOT_GROUP_ID });
+  await at.giveParts(ada.id, [desk.id]);
+  const places = async (who: typeof ada) => {
+    const { body } = await who.get('/admin/members/new');
+    return [...body.matchAll(/<option value="[^"]+"[^>]*>([^<]+)</g)].map(([, name]) => name);
+  };
+  t.deepEqual([await places(ada), await places(idle)], [['Helpdesk'], []]);
+  t.true((await idle.get('/admin/members/new')).body.includes('No part of the tree was given to you'));
+  const typed = { loginId: 'new@example.com', name: 'New One', roles: 'technician' };
+  const beyond = await ada.post('/admin/members/new', { ...typed, groupId: ROOT_GROUP_ID });
+  t.is(beyond.status, 403);
+  t.true(beyond.body.includes('identity.not-your-part') && beyond.body.includes('value="New One"'));
+  t.is((await idle.post('/admin/members/new', { ...typed, groupId: desk.id })).status, 403);
+  t.is((await ada.post('/admin/members/new', { ...typed, groupId: desk.id })).status, 200);
+  const made = await at.identity.members.findByLoginId('new@example.com');
+  t.is(await at.groups.groupOf(made?.id ?? ''), desk.id);
+  const page = (await ada.get(`/admin/members/${made?.id}`)).body;
+  t.true(page.includes('/reset-password'));
+  t.false((await idle.get(`/admin/members/${made?.id}`)).body.includes('/reset-password'));
 });

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { Clock } from '../../clock.ts';
 import { ApplianceError } from '../../errors.ts';
 import type { Identity } from '../../identity/identity.ts';
-import { mayManage, ROLES } from '../../identity/member.ts';
+import { type Member, mayManage, ROLES } from '../../identity/member.ts';
 import { pathName } from '../../permissions/decision.ts';
 import { pathsOf } from '../../permissions/group-paths.ts';
 import { ROOT_GROUP_ID } from '../../permissions/group-store.ts';
@@ -112,10 +112,12 @@ async function show(ctx: PortalContext, parts: MemberListParts, filter: Filter, 
   const [{ members, found }, total] = await Promise.all([identity.members.search(query), identity.members.count()]);
   const memberships = await groups.memberships(members.map(member => member.id));
   const groupOf = (memberId: string) => memberships.get(memberId) ?? ROOT_GROUP_ID;
+  const isMine = (member: Member) =>
+    mayManage(roles, member.roles) && reach(paths.get(groupOf(member.id)) ?? []) !== 'nothing';
   const rows = members.map(member => ({
     ...presentMember(member, clock.now()),
     group: member.roles.includes('technician') ? pathName(paths.get(groupOf(member.id)) ?? []) : '',
-    isOpen: mayManage(roles, member.roles),
+    isOpen: isMine(member),
   }));
   const last = Math.max(1, Math.ceil(found / PAGE));
   const view = {

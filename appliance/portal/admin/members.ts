@@ -7,16 +7,18 @@ import type { Clock } from '../../clock.ts';
 import type { Identity } from '../../identity/identity.ts';
 import { isLocked } from '../../identity/lock-out.ts';
 import { type Member, mayManage, ROLES, type Role } from '../../identity/member.ts';
+import { ROOT_GROUP_ID } from '../../permissions/group-store.ts';
 import type { Groups } from '../../permissions/groups.ts';
 import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
 import { type Form, formWith, tryForm } from '../web/forms.ts';
 import { type Guards, sessionOf } from '../web/guards.ts';
 import type { Pages } from '../web/pages.ts';
-import { ById, parse, several, text } from '../web/parse.ts';
+import { ById, id, parse, several, text } from '../web/parse.ts';
+import { placesFor } from './group-tree.ts';
 import { editorOf } from './groups.ts';
 import { addMemberPlace, type PlaceForms, presentPlace } from './member-place.ts';
 
-const NewMember = z.strictObject({ loginId: text, name: text, roles: several });
+const NewMember = z.strictObject({ loginId: text, name: text, roles: several, groupId: id.default(ROOT_GROUP_ID) });
 const Change = z.strictObject({ name: text, roles: several });
 const FIELD_OF = {
   'member.login-id-malformed': 'loginId',
@@ -28,7 +30,7 @@ const SHOWN_RANGES = 4;
 const EMPTY = z.strictObject({});
 const roleLabels: Record<Role, string> = {
   'master-admin': 'Master admin: everything',
-  admin: 'Admin: members who are no admins',
+  admin: 'Admin: technicians and groups of his parts of the tree',
   technician: 'Technician: support sessions',
   auditor: 'Auditor: reads logs and recordings, changes nothing',
 };
@@ -49,9 +51,14 @@ export function memberRoutes(parts: MemberParts): PortalRouter {
   return router;
 }
 
-function addCreation(router: PortalRouter, { identity, guards, pages }: MemberParts): void {
-  const show = (ctx: PortalContext, form: Form) =>
-    pages.show(ctx, 'new-member', { title: 'New member', form, roles: rolesFor(sessionOf(ctx).member, form) });
+function addCreation(router: PortalRouter, { identity, guards, pages, groups }: MemberParts): void {
+  const show = async (ctx: PortalContext, form: Form) => {
+    const [all, reach] = await Promise.all([groups.list(), groups.reachOf(editorOf(ctx))]);
+    const isTicked = (place: string) => place === (form.values.groupId ?? ROOT_GROUP_ID);
+    const places = placesFor(all, reach).map(place => ({ ...place, isTicked: isTicked(place.id) }));
+    const view = { form, places, roles: rolesFor(sessionOf(ctx).member, form) };
+    pages.show(ctx, 'new-member', { title: 'New member', ...view });
+  };
   const requireAdmin = guards.requireRole('master-admin', 'admin');
   router.get('/admin/members/new', requireAdmin, ctx => show(ctx, formWith({ roles: ['technician'] })));
   router.post('/admin/members/new', requireAdmin, async ctx => {
@@ -63,7 +70,7 @@ function addCreation(router: PortalRouter, { identity, guards, pages }: MemberPa
     });
     if (fault === undefined) return;
     ctx.status = fault.status;
-    show(ctx, fault.form);
+    await show(ctx, fault.form);
   });
 }
 
@@ -72,12 +79,12 @@ function addMember(router: PortalRouter, parts: MemberParts): void {
   const show = async (ctx: PortalContext, member: Member, form: Form, placeForms: Partial<PlaceForms> = {}) => {
     const actor = sessionOf(ctx).member;
     const logins = await identity.logins.list(member.id);
-    const may = mayManage(actor.roles, member.roles);
+    const place = await presentPlace(groups, editorOf(ctx), member, placeForms);
+    const may = mayManage(actor.roles, member.roles) && place.mayMove;
     const isMaster = actor.roles.includes('master-admin');
     const all = await identity.allowLists.get({ kind: 'member', id: member.id });
     const list = { ranges: all.slice(0, SHOWN_RANGES), rangesMore: Math.max(0, all.length - SHOWN_RANGES) };
     const view = { account: presentMember(member, clock.now()), logins, may, isMaster, roles: rolesFor(actor, form) };
-    const place = await presentPlace(groups, editorOf(ctx), member, placeForms);
     pages.show(ctx, 'member', { title: member.name, form, ...list, ...view, place });
   };
   const stored = ({ name, roles }: Member) => formWith({ name, roles });
