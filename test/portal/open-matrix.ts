@@ -79,7 +79,7 @@ export async function openMatrix(): Promise<Matrix> {
       const named = desk.routes.find(({ method, path }) => plainName(`${method} ${path}`) === route);
       if (named === undefined) throw new Error(`there is no route ${route}`);
       const { method, path: pattern } = named;
-      const path = pattern.replace(/:(id|code)/, id ?? idFor(pattern));
+      const path = pattern.replaceAll(/:[a-z]+/gi, id ?? idFor(pattern));
       return askSocket(desk.socketPath, method, path, tokens.get(who), headers, json);
     },
     look: () => lookAt(desk),
