@@ -98,9 +98,13 @@ test('H-04 a part that can’t be fetched is told, and asked for again by whoeve
 /** A film that plays by hand. */
 async function openPlayback(t: ExecutionContext, bytes: Bytes) {
   const clock = new ManualClock();
-  const file = await RcrecFile.open(fetched(bytes, 4096).source, browserSha256).catch(() =>
-    RcrecFile.salvage(fetched(bytes, 4096).source, browserSha256),
-  );
+  const line = { isAway: false, faults: 0 };
+  const fetchPart = async (first: number, last: number) => {
+    if (line.isAway) throw new Error('away');
+    return bytes.slice(first, last + 1);
+  };
+  const source = new FilmSource(bytes.length, fetchPart, 1024);
+  const file = await RcrecFile.open(source, browserSha256).catch(() => RcrecFile.salvage(source, browserSha256));
   let state: PlaybackState = { ms: -1, isPlaying: false, width: 0, height: 0, damage: null };
   const painted: number[] = [];
   const playback = new Playback({
@@ -109,7 +113,10 @@ async function openPlayback(t: ExecutionContext, bytes: Bytes) {
     tell: told => {
       state = told;
     },
-    failed: error => t.fail(String(error)),
+    failed: error => {
+      line.faults++;
+      t.true(line.isAway, String(error));
+    },
   });
   t.teardown(() => playback.close());
   const turn = () => new Promise(resolve => setImmediate(resolve));
@@ -126,7 +133,7 @@ async function openPlayback(t: ExecutionContext, bytes: Bytes) {
     }
     return state;
   };
-  return { playback, file, until, pass, state: () => state };
+  return { playback, file, line, until, pass, state: () => state };
 }
 
 test('H-04 it plays by the recording’s own clock, at the speed that is chosen, and stops at the end', async t => {
@@ -146,6 +153,24 @@ test('H-04 it plays by the recording’s own clock, at the speed that is chosen,
   await until(({ isPlaying }) => !isPlaying);
   playback.seek(-5);
   t.is((await until(({ ms }) => ms === 0)).ms, 0);
+});
+
+test('H-04 where the appliance can’t be reached it stands still, and played again it goes on from there', async t => {
+  const { playback, line, until, pass } = await openPlayback(t, (await recorded(longWork())).output.bytes);
+  playback.speed(8);
+  playback.seek(0);
+  await until(({ ms }) => ms === 0);
+  line.isAway = true;
+  playback.play();
+  const stopped = await pass(60_000);
+  t.like(stopped, { isPlaying: false, damage: null });
+  t.is(line.faults, 1);
+  playback.seek(1_000_000);
+  await until(({ ms, isPlaying }) => ms === 1_000_000 && !isPlaying && line.faults === 2);
+  line.isAway = false;
+  playback.play();
+  await until(({ isPlaying }) => isPlaying);
+  t.true((await pass(1000)).ms > 1_007_000);
 });
 
 test('H-04 quiet stretches are left out, but for the moment before something happens', async t => {

@@ -29,6 +29,7 @@ class Player {
   #monitors: FilmMonitors | undefined;
   #toPlay = false;
   #canvas: HTMLCanvasElement | null = null;
+  #hasFailed = false;
   #patience: ReturnType<typeof setTimeout> | undefined;
 
   constructor(section: HTMLElement, newWorker: () => Worker, log: HTMLElement) {
@@ -68,6 +69,7 @@ class Player {
 
   act(name: string): void {
     const { ms, isPlaying, damage } = this.#state;
+    this.#tryAgain();
     if (name === 'toggle') this.#link?.say({ type: isPlaying ? 'pause' : 'play' });
     else if (name === 'back') this.#seek(ms - JUMP_MS);
     else if (name === 'on') this.#seek(ms + JUMP_MS);
@@ -85,7 +87,7 @@ class Player {
     if (told.type === 'picture') this.#draw(told.bitmap);
     else if (told.type === 'opened') this.#opened(told);
     else if (told.type === 'state') this.#show(told);
-    else this.#says(told.why, 'bad');
+    else this.#failed(told.why);
   }
 
   #newCanvas(name: string): HTMLCanvasElement {
@@ -97,6 +99,17 @@ class Player {
     this.#part('screen').replaceChildren(canvas);
     this.#canvas = canvas;
     return canvas;
+  }
+
+  /** It may be well again: what is asked for next tries it. */
+  #failed(why: string): void {
+    this.#hasFailed = true;
+    this.#says(why, 'bad');
+  }
+
+  #tryAgain(): void {
+    if (this.#hasFailed) this.#says('');
+    this.#hasFailed = false;
   }
 
   #draw(bitmap: ImageBitmap): void {
@@ -181,6 +194,7 @@ class Player {
   }
 
   #seek(ms: number): void {
+    this.#tryAgain();
     this.#link?.say({ type: 'seek', ms });
     clearTimeout(this.#patience);
     this.#patience = setTimeout(() => this.#part('screen').setAttribute('aria-busy', 'true'), PATIENCE_MS);
