@@ -1,12 +1,14 @@
 // Asks the appliance as somebody who is signed in, over TLS through the gateway.
 import type { Answer, Appliance, Asking } from '../support/appliance.ts';
 
-export function own(appliance: Appliance): Record<string, string> {
+type Asked = Pick<Appliance, 'url' | 'fetch'>;
+
+export function own(appliance: Asked): Record<string, string> {
   return { origin: appliance.url, 'sec-fetch-site': 'same-origin' };
 }
 
 export function post(
-  appliance: Appliance,
+  appliance: Asked,
   path: string,
   fields: Readonly<Record<string, string>>,
   headers: Readonly<Record<string, string>> = own(appliance),
@@ -18,7 +20,7 @@ export function post(
 
 /** @returns the cookie to send, `__Host-login=…` */
 export async function signInAs(
-  appliance: Appliance,
+  appliance: Asked,
   account: { readonly loginId: string; readonly password: string } | undefined,
 ): Promise<string> {
   const { loginId = '', password = '' } = account ?? {};

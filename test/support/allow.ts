@@ -11,19 +11,23 @@ export interface Linked {
   readonly session: TechnicianSession;
 }
 
-/** Asked again until it may be asked, for the applet's rights have their lease a moment after the link is there; answered yes. */
-export async function allow(action: string, { technician, customer, session }: Linked): Promise<void> {
-  const { requests } = session;
+/** Asked again until it may be asked, for the applet's rights have their lease a moment after the link is there. */
+export async function askFor(action: string, { technician, session }: Pick<Linked, 'technician' | 'session'>) {
   for (;;) {
     session.ask(action);
     const state = await technician.untilThat(() => {
-      const now = requests.lastOf(action)?.state;
+      const now = session.requests.lastOf(action)?.state;
       return now === 'sent' ? undefined : now;
     });
-    if (state === 'asked') break;
+    if (state === 'asked' || state === 'allowed' || state === 'running') return;
     await delay(ASKED_AGAIN_MS);
   }
+}
+
+/** Asked, and answered yes. */
+export async function allow(action: string, { technician, customer, session }: Linked): Promise<void> {
+  await askFor(action, { technician, session });
   const question = await customer.untilThat(() => customer.state.question ?? undefined);
   customer.session.answer(question.consentId, 'yes');
-  await technician.untilThat(() => requests.grantOf(action) ?? undefined);
+  await technician.untilThat(() => session.requests.grantOf(action) ?? undefined);
 }

@@ -14,6 +14,11 @@ import { Technician } from './technician.ts';
 export const VIEWING = 'launch-desktop-viewing';
 export const CONTROL = 'launch-remote-control';
 
+/** Recorder and applet say that what is shown is recorded. */
+export function isWell({ recording: { recorder, applet } }: TechnicianSession): boolean {
+  return recorder === 'recording' && applet === 'proved';
+}
+
 /** Draws into memory, as noVNC does on the page. */
 export class MemoryViewer implements ScreenViewer {
   readonly place = null;
@@ -111,10 +116,8 @@ export class RecordedSession implements AsyncDisposable {
     return allow(action, this);
   }
 
-  /** Recorder and applet say that what is shown is recorded. */
   get isWell(): boolean {
-    const { recorder, applet } = this.session.recording;
-    return recorder === 'recording' && applet === 'proved';
+    return isWell(this.session);
   }
 
   /** Of the picture that was opened last. */

@@ -22,8 +22,11 @@ import type { Account, Appliance } from './appliance.ts';
 
 const RELAY_PROTOCOL = 'appliance.link.v1';
 
+/** What of an appliance a console meets. */
+type Reached = Pick<Appliance, 'url' | 'ca' | 'fetch'>;
+
 export class Technician implements AsyncDisposable {
-  readonly #appliance: Appliance;
+  readonly #appliance: Reached;
   readonly #cookie: string;
   readonly #agent: Agent;
   readonly #events: WebSocket;
@@ -37,7 +40,7 @@ export class Technician implements AsyncDisposable {
   /** Sockets of relays that were opened, newest last. */
   readonly relays: WebSocket[] = [];
 
-  private constructor(appliance: Appliance, cookie: string) {
+  private constructor(appliance: Reached, cookie: string) {
     this.#appliance = appliance;
     this.#cookie = cookie;
     this.#agent = new Agent({ ca: appliance.ca, keepAlive: true });
@@ -52,8 +55,13 @@ export class Technician implements AsyncDisposable {
     this.#events.on('error', () => this.#events.terminate());
   }
 
-  static async signIn(appliance: Appliance, account: Account | undefined): Promise<Technician> {
-    const technician = new Technician(appliance, await signInAs(appliance, account));
+  static async signIn(appliance: Reached, account: Account | undefined): Promise<Technician> {
+    return Technician.with(appliance, await signInAs(appliance, account));
+  }
+
+  /** @param cookie of a login there is */
+  static async with(appliance: Reached, cookie: string): Promise<Technician> {
+    const technician = new Technician(appliance, cookie);
     await once(technician.#events, 'message'); // hello
     return technician;
   }
