@@ -156,9 +156,10 @@ export class WorkDesktop implements AsyncDisposable {
   }
 
   async #rest(ms: number): Promise<void> {
-    if (this.#working) await delay(ms / 2);
-    if (this.#working) await this.atRest();
-    if (this.#working) await delay(ms / 2);
+    if (!this.#working) return;
+    await delay(ms / 2);
+    await this.atRest();
+    await delay(ms / 2); // also where it ends now: what rested has been seen
   }
 
   async #tool(...args: string[]): Promise<string> {

@@ -46,12 +46,15 @@ export class FrameWriter {
     this.#memory = [];
     this.#memorised = 0;
     writeRecord(to, { type: 'size', width: grid.width, height: grid.height });
-    for (let tile = 0; tile < grid.count; tile++) this.#writeTile(tile, this.#pixelsOf(shown, grid.area(tile)), to);
+    for (let tile = 0; tile < grid.count; tile++) {
+      const pixels = this.#pixelsOf(shown, grid.area(tile));
+      this.#writeTile(tile, keyOf(pixels), pixels, to);
+    }
   }
 
   #writeChanges(picture: Picture, shown: Source, to: ByteWriter): void {
     const { grid, moves } = picture;
-    const others: number[] = [];
+    const others: { readonly tile: number; readonly key: string }[] = [];
     for (let tile = 0; tile < grid.count; tile++) {
       if (!picture.isTileChanged(tile)) continue;
       if (picture.isTileLossy(tile)) {
@@ -63,7 +66,7 @@ export class FrameWriter {
       if (key === this.#keys[tile]) continue;
       const move = moves.find(candidate => isMoved(picture, shown, area, candidate));
       if (move === undefined) {
-        others.push(tile);
+        others.push({ tile, key });
         continue;
       }
       writeRecord(to, { type: 'copy', tile, x: area.x - move.dx, y: area.y - move.dy });
@@ -71,13 +74,12 @@ export class FrameWriter {
     }
     // A JPEG may reach into tiles that are others by now: they come after it.
     for (const { area, jpeg } of picture.lossy) writeRecord(to, { type: 'jpeg', ...area, jpeg });
-    for (const tile of others) this.#writeTile(tile, this.#pixelsOf(picture, grid.area(tile)), to);
+    for (const { tile, key } of others) this.#writeTile(tile, key, this.#pixelsOf(picture, grid.area(tile)), to);
     for (let tile = 0; tile < grid.count; tile++)
       if (picture.isTileChanged(tile)) takeOver(picture, shown, grid.area(tile));
   }
 
-  #writeTile(tile: number, pixels: Bytes, to: ByteWriter): void {
-    const key = keyOf(pixels);
+  #writeTile(tile: number, key: string, pixels: Bytes, to: ByteWriter): void {
     this.#keys[tile] = key;
     const place = this.#places.get(key);
     if (place !== undefined) return void writeRecord(to, { type: 'known', tile, place });
@@ -116,7 +118,7 @@ function isMoved(now: Source, before: Source, area: TileArea, { dx, dy }: Move):
   const [fromX, fromY] = [x - dx, y - dy];
   const { grid } = before;
   if (fromX < 0 || fromY < 0 || fromX + width > grid.width || fromY + height > grid.height) return false;
-  const [to, from] = [Buffer.from(now.pixels.buffer), Buffer.from(before.pixels.buffer)];
+  const [to, from] = [bufferOf(now.pixels), bufferOf(before.pixels)];
   for (let row = 0; row < height; row++) {
     const at = ((y + row) * grid.width + x) * CHANNELS;
     const was = ((fromY + row) * grid.width + fromX) * CHANNELS;
@@ -125,9 +127,15 @@ function isMoved(now: Source, before: Source, area: TileArea, { dx, dy }: Move):
   return true;
 }
 
+/** Row by row without a view of each: a window that is pulled about has tens of thousands of rows a second. */
 function takeOver(now: Source, shown: Source, { x, y, width, height }: TileArea): void {
+  const [from, to] = [bufferOf(now.pixels), bufferOf(shown.pixels)];
   for (let row = y; row < y + height; row++) {
     const at = (row * shown.grid.width + x) * CHANNELS;
-    shown.pixels.set(now.pixels.subarray(at, at + width * CHANNELS), at);
+    from.copy(to, at, at, at + width * CHANNELS);
   }
+}
+
+function bufferOf({ buffer, byteOffset, byteLength }: Bytes): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
