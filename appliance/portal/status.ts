@@ -13,17 +13,16 @@ import type { Store } from '../store/store.ts';
 import type { Keeping } from './keeping.ts';
 import { Alerts } from './status/alerts.ts';
 import { GatewayBook, GatewayReport } from './status/gateway-book.ts';
-import { checkLogEnd } from './status/log-check.ts';
+import { LogCheck } from './status/log-check.ts';
 import { LogFollow } from './status/log-follow.ts';
 import { drawPlots, type Plot } from './status/plots.ts';
 import { Presence } from './status/presence.ts';
 import { type Reading, readCertificates, readDisks } from './status/reading.ts';
-import { judge, type Section, unseen } from './status/rules.ts';
+import { GONE_MS, judge, type Section, unseen } from './status/rules.ts';
 import { type Range, Samples, valuesOf } from './status/samples.ts';
 import type { Support } from './support.ts';
 
 const LOOK_EVERY_MS = 10_000;
-const CHECK_LOG_EVERY_MS = 10 * 60_000;
 const ANSWER_MS = 2000;
 
 export interface StatusParts {
@@ -45,15 +44,15 @@ export interface StatusParts {
 
 export class Status {
   readonly alerts: Alerts;
+  readonly logCheck: LogCheck;
   readonly #parts: StatusParts;
   readonly #gateways: GatewayBook;
   readonly #presence: Presence;
   readonly #follow: LogFollow;
   readonly #samples: Samples;
   readonly #startedAt: number;
-  #logFault = '';
   #lookFault = '';
-  #logCheckedAt = Number.NEGATIVE_INFINITY;
+  #faultSince: number | null = null;
   #reading: Reading | null = null;
   #looking: Promise<void> | null = null;
   /** Apart: a server that is slow to answer keeps nobody from looking. */
@@ -67,6 +66,7 @@ export class Status {
     this.#presence = new Presence(parts.dataFolder, parts.clock);
     this.#samples = new Samples(parts.store);
     this.alerts = new Alerts(parts);
+    this.logCheck = new LogCheck(parts);
     this.#follow = new LogFollow(parts.audit, parts.clock);
   }
 
@@ -155,9 +155,17 @@ export class Status {
       backup: { last, everyHours: config.backup.everyHours, fault: this.#follow.backupFault },
       failedLogins: this.#follow.failedLogins(),
       retention: await keeping.retention.lastRun(),
-      logFault: await this.#checkLog(),
+      logFault: (await this.logCheck.look()) || this.#lastingFault(),
       share: { isThere: keeping.share.isThere, fault: keeping.share.fault },
     };
+  }
+
+  /** Of writing and signing the log; a signer that starts again is away for seconds. */
+  #lastingFault(): string {
+    const { audit, clock } = this.#parts;
+    if (audit.fault === '') this.#faultSince = null;
+    else this.#faultSince ??= clock.monotonic();
+    return this.#faultSince !== null && clock.monotonic() - this.#faultSince >= GONE_MS ? audit.fault : '';
   }
 
   async #technicians(): Promise<Reading['technicians']> {
@@ -176,16 +184,6 @@ export class Status {
     ]);
     const silent = Object.fromEntries(gatewayIds.map(id => [id, this.#gateways.silentMs(id)]));
     return this.#presence.read(['signer', 'portal', ...gatewayIds, 'recorder', 'jobs'], { signer, recorder }, silent);
-  }
-
-  /** What the log itself met, at once; its newest entries are compared now and then. */
-  async #checkLog(): Promise<string> {
-    const { audit, clock } = this.#parts;
-    if (clock.monotonic() - this.#logCheckedAt >= CHECK_LOG_EVERY_MS) {
-      this.#logCheckedAt = clock.monotonic();
-      this.#logFault = await checkLogEnd(audit);
-    }
-    return this.#logFault || audit.fault;
   }
 }
 

@@ -72,7 +72,7 @@ export const routeTable: Readonly<Record<string, readonly string[]>> = {
     ...['POST /admin/certificates/renew', 'POST /admin/certificates/:label/remove'],
     ...['GET /admin/settings', 'POST /admin/settings', 'GET /admin/settings/file', 'POST /admin/settings/file'],
     ...['GET /admin/settings/diagnostics', 'POST /admin/settings/take-back'],
-    'POST /admin/status/test-alert',
+    ...['POST /admin/status/test-alert', 'POST /admin/status/log-dealt-with'],
   ],
   'master-admin or admin': [
     ...['GET /admin/members', 'POST /admin/members/bulk', 'GET /admin/members/new', 'POST /admin/members/new'],

@@ -19,7 +19,7 @@ export function aReading(change: Partial<Reading> = {}): Reading {
     relayedBytes: GIB,
     processes: [aProcess('recorder', 0)],
     disks: [aDisk(60)],
-    certificates: [{ name: 'server', endsAt: NOW + 300 * DAY_MS }],
+    certificates: [{ name: 'server', endsAt: NOW + 300 * DAY_MS, fault: '' }],
     backup: { last: { at: NOW - HOUR_MS, verifiedAt: NOW - HOUR_MS }, everyHours: 24, fault: '' },
     failedLogins: { day: 3, tenMinutes: 1 },
     retention: { at: NOW - 6 * HOUR_MS, failures: 0 },

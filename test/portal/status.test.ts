@@ -70,9 +70,10 @@ const WRONG: readonly (readonly [id: string, verdict: Verdict, change: Partial<R
   ['log', 'act', { logFault: 'entry 7 was changed' }],
   ['retention', 'act', { retention: { at: NOW, failures: 1 } }],
   ['retention', 'act', { retention: { at: NOW - 3 * DAY_MS, failures: 0 } }],
-  ['certificate-server', 'look', { certificates: [{ name: 'server', endsAt: NOW + 29 * DAY_MS }] }],
-  ['certificate-ca', 'act', { certificates: [{ name: 'ca', endsAt: NOW + 6 * DAY_MS }] }],
-  ['certificate-ca', 'act', { certificates: [{ name: 'ca', endsAt: NOW - 1 }] }],
+  ['certificate-server', 'look', { certificates: [{ name: 'server', endsAt: NOW + 29 * DAY_MS, fault: '' }] }],
+  ['certificate-ca', 'act', { certificates: [{ name: 'ca', endsAt: NOW + 6 * DAY_MS, fault: '' }] }],
+  ['certificate-ca', 'act', { certificates: [{ name: 'ca', endsAt: NOW - 1, fault: '' }] }],
+  ['certificate-web-main', 'act', { certificates: [{ name: 'web-main', endsAt: 0, fault: 'no PEM' }] }],
   ['logins', 'look', { failedLogins: { day: 100, tenMinutes: 0 } }],
   ['logins', 'act', { failedLogins: { day: 50, tenMinutes: 50 } }],
 ];
@@ -278,4 +279,36 @@ test('A-06 a test alert says step by step how far it came, and who sent it stand
   const failed = await ask('/admin/status/test-alert', 'POST');
   t.is(failed.status, 503);
   t.regex(failed.body, /localhost has the address.*?It was not sent\..*?ECONNREFUSED.*?syslog\.failed/s);
+});
+
+test('A-06 G-01 damage of the log stays an alert, whatever is written behind it, until a master admin has dealt with it', async t => {
+  const at = await openTestDesk();
+  t.teardown(() => at.close());
+  const kinds = () => at.status.alerts.open.map(({ kind }) => kind);
+  const tell = (count: number) =>
+    at.store.core.transaction(async tx => {
+      for (let n = 0; n < count; n++) await at.audit.append(tx, { event: 'test.told', actor: applianceActor });
+    });
+  await tell(10);
+  await at.status.look();
+  t.deepEqual(kinds(), []);
+  await at.store.core.transaction(tx => tx.run("UPDATE audit_pending SET event = 'nothing.happened' WHERE seq = 3"));
+  at.clock.skip(10 * 60_000);
+  await at.status.look();
+  t.true(kinds().includes('log-damaged'));
+  await tell(600);
+  at.clock.skip(10 * 60_000);
+  await at.status.look();
+  t.true(kinds().includes('log-damaged'), 'it is out of sight, not mended');
+  const [master, admin] = [await askerOf(at, 'master-admin'), await askerOf(at, 'admin')];
+  t.notRegex((await admin('/admin/status')).body, /is dealt with<\/button>/);
+  t.regex((await master('/admin/status')).body, /is dealt with<\/button>/);
+  t.is((await master('/admin/status/log-dealt-with', 'POST')).status, 303);
+  t.false(kinds().includes('log-damaged'));
+  t.is((await master('/admin/status/log-dealt-with', 'POST')).status, 409);
+  const [entry] = (await at.entries()).filter(({ event }) => event === 'audit.damage-dealt-with');
+  t.like(entry, {
+    actor: { name: 'master-admin@example.com name' },
+    detail: { damage: 'entry 3 was changed, or the one before it' },
+  });
 });

@@ -42,6 +42,12 @@ export function statusRoutes({ guards, pages, status }: StatusRouteParts): Porta
     const tried = { steps, fault: fault && { message: fault.message, hint: fault.hint, code: fault.code } };
     pages.show(ctx, 'status', { ...(await present(ctx, status)), tried });
   });
+  router.post('/admin/status/log-dealt-with', guards.requireRole('master-admin'), async ctx => {
+    await status.logCheck.dealtWith(sessionOf(ctx).actor);
+    await status.look();
+    ctx.status = 303;
+    ctx.redirect('/admin/status');
+  });
   return router;
 }
 
@@ -61,6 +67,7 @@ async function present(ctx: PortalContext, status: Status) {
     unsent: status.alerts.fault,
     range,
     ranges: Object.entries(RANGE_LABELS).map(([name, label]) => ({ name, label, here: name === range })),
+    isLogDamaged: await status.logCheck.isDamaged(),
     plots: await status.plots(range),
     acts: count('act'),
     looks: count('look'),

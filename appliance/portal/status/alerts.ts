@@ -30,11 +30,11 @@ const [RETRY_MS, MAX_RETRY_MS] = [10_000, 5 * 60_000];
 export const ALERT_TITLES: Readonly<Record<AlertKind, string>> = {
   'disk-full': 'Disk full or away',
   'certificate-soon': 'Certificate ends within a month',
-  'certificate-ending': 'Certificate ends within a week',
+  'certificate-ending': 'Certificate ends within a week, or can’t be read',
   'backup-old': 'Backup too old',
   'backup-failed': 'Backup failed',
   'process-gone': 'Process gone',
-  'log-damaged': 'Audit log damaged',
+  'log-damaged': 'Audit log damaged or not written',
   'login-failures': 'Many failed logins',
   'retention-failed': 'Retention failed',
   'share-away': 'Recording share away',

@@ -36,6 +36,8 @@ export interface CertificateReading {
   readonly name: string;
   /** ms UTC */
   readonly endsAt: number;
+  /** Why it can't be read; empty when it can. */
+  readonly fault: string;
 }
 
 export interface BackupReading {
@@ -93,9 +95,13 @@ export async function readDisks(folders: Readonly<Record<string, string>>): Prom
 export function readCertificates(dataFolder: string): CertificateReading[] {
   const folder = join(dataFolder, PUBLIC_FOLDER);
   const files = readdirSync(folder).filter(file => file.endsWith('.crt'));
-  const found = files.map(file => ({
-    name: file.slice(0, -'.crt'.length),
-    endsAt: new X509Certificate(readFileSync(join(folder, file))).validToDate.getTime(),
-  }));
+  const found = files.map(file => {
+    const name = file.slice(0, -'.crt'.length);
+    try {
+      return { name, endsAt: new X509Certificate(readFileSync(join(folder, file))).validToDate.getTime(), fault: '' };
+    } catch (error) {
+      return { name, endsAt: 0, fault: describeError(error) };
+    }
+  });
   return found.sort((a, b) => a.endsAt - b.endsAt);
 }

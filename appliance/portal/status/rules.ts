@@ -167,7 +167,7 @@ function backupFact({ last, everyHours, fault }: BackupReading, { at: now, upMs 
   const age = last === undefined ? upMs : now - last.at;
   const isOld = age > 2 * everyMs;
   const alarms = [...alarm('backup-old', isOld, age < everyMs + HOUR_MS), ...alarm('backup-failed', fault !== '')];
-  const shared = { at: last?.at ?? null, alarms };
+  const shared = { at: last?.verifiedAt ?? null, alarms };
   const made = last === undefined ? 'none yet' : `${spanText(age)} old, opened again and compared`;
   if (fault !== '') {
     const advice = 'See page Backups, and the code in the help. The older backups were kept.';
@@ -183,7 +183,7 @@ function logFact({ logFault }: Reading): Fact {
   const alarms = alarm('log-damaged', logFault !== '');
   if (logFault === '') return fact('log', 'Audit log', 'its newest entries are chained and signed', { alarms });
   const advice =
-    'Stop changing anything, make a copy of the data folder, and check an export: see Verifying the log in the help.';
+    'Stop changing anything, make a copy of the data folder, and check an export: see Verifying the log in the help. A master admin then says here that it is dealt with.';
   return fact('log', 'Audit log', logFault, { verdict: 'act', advice, alarms });
 }
 
@@ -199,7 +199,12 @@ function retentionFact({ retention, at: now, upMs }: Reading): Fact {
   return fact('retention', 'Retention', value, shared);
 }
 
-function certificateFact({ name, endsAt }: CertificateReading, now: number): Fact {
+function certificateFact({ name, endsAt, fault }: CertificateReading, now: number): Fact {
+  if (fault !== '') {
+    const advice = `Put a good one in its place: public/${name}.crt, see Certificates in the help.`;
+    const alarms = alarm('certificate-ending', true);
+    return fact(`certificate-${name}`, nameOf(name), `can’t be read: ${fault}`, { verdict: 'act', advice, alarms });
+  }
   const days = (endsAt - now) / DAY_MS;
   const [isSoon, isEnding] = [days < SOON_DAYS, days < ENDING_DAYS];
   const alarms = [...alarm('certificate-soon', isSoon && !isEnding, !isSoon), ...alarm('certificate-ending', isEnding)];
