@@ -98,6 +98,25 @@ const Syslog = z.strictObject({
 });
 export type SyslogConfig = z.infer<typeof Syslog>;
 
+const mailAddress = z.string().regex(/^[^\s@<>,;"()]{1,64}@[A-Za-z0-9.-]{1,253}$/, 'a mail address');
+
+/** Who gets alerts by mail (A-06). */
+const Mail = z.strictObject({
+  /** `starttls` begins in the clear and goes on only with TLS; `tls` is TLS from the first byte. */
+  security: z.enum(['starttls', 'tls']).default('starttls'),
+  host: z.union([hostName, z.ipv4(), z.ipv6()]),
+  /** Left out: 587 for starttls, 465 for tls. */
+  port: port.optional(),
+  /** PEM file of the authorities that sign the server's certificate; null for the public ones. */
+  authorities: absolutePath.nullable().default(null),
+  from: mailAddress,
+  to: z.array(mailAddress).min(1).max(20),
+  /** null where the server takes mail from this machine without an account. */
+  user: z.string().min(1).max(256).nullable().default(null),
+  passwordFile: absolutePath.nullable().default(null),
+});
+export type MailConfig = z.infer<typeof Mail>;
+
 const Configuration = z.strictObject({
   version: z.literal(1),
   organisation: z.strictObject({
@@ -154,6 +173,7 @@ const Configuration = z.strictObject({
     /** In ten minutes, from which on one is raised. */
     failedLogins: z.int().min(5).max(100_000).default(50),
     syslog: Syslog.nullable().default(null),
+    mail: Mail.nullable().default(null),
   }),
   directory: Directory.nullable().default(null),
 });

@@ -101,10 +101,9 @@ export class Status {
     return drawPlots(await this.#samples.read(range, now), range, now);
   }
 
-  /** Where alerts are sent to; null for nowhere. */
-  get syslog(): string | null {
-    const { syslog } = this.#parts.config().alerts;
-    return syslog && `${syslog.host} (${syslog.protocol === 'tls' ? 'TLS' : 'UDP, in the clear'})`;
+  /** To whom alerts are sent; none for nobody. */
+  get sentTo(): readonly string[] {
+    return this.alerts.channels.flatMap(({ target }) => target ?? []);
   }
 
   /** Looks now; who asks while it is being looked at waits for that. */

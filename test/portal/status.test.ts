@@ -274,7 +274,10 @@ test('A-06 a test alert says step by step how far it came, and who sent it stand
   await server.until(1);
   t.regex(server.lines[0] ?? '', /This is a test, sent by master-admin@example\.com name$/);
   const [entry] = (await at.entries()).filter(({ event }) => event === 'alert.test-sent');
-  t.like(entry, { actor: { name: 'master-admin@example.com name' }, detail: { host: 'localhost' } });
+  t.like(entry, {
+    actor: { name: 'master-admin@example.com name' },
+    detail: { to: 'the syslog server localhost (TLS)' },
+  });
   await server.stop();
   const failed = await ask('/admin/status/test-alert', 'POST');
   t.is(failed.status, 503);

@@ -63,7 +63,7 @@ async function present(ctx: PortalContext, status: Status) {
     mayTry: ctx.state.session?.member.roles.includes('master-admin') === true,
     open: status.alerts.open,
     ended: await status.alerts.ended(ENDED_SHOWN),
-    syslog: status.syslog,
+    sentTo: status.sentTo.join(', and to '),
     unsent: status.alerts.fault,
     range,
     ranges: Object.entries(RANGE_LABELS).map(([name, label]) => ({ name, label, here: name === range })),

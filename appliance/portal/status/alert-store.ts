@@ -10,11 +10,22 @@ export interface AlertRow {
   /** ms UTC, as all of these */
   readonly raisedAt: number;
   readonly endedAt: number | null;
-  readonly raisedSentAt: number | null;
-  readonly endedSentAt: number | null;
 }
 
-const UNSENT = '(raised_sent_at IS NULL OR (ended_at IS NOT NULL AND ended_sent_at IS NULL))';
+/** How alerts leave the appliance. */
+export type ChannelName = 'syslog' | 'mail';
+
+export interface UnsentAlert extends AlertRow {
+  /** By the channel that was asked for. */
+  readonly isRaisedSent: boolean;
+  readonly isEndedSent: boolean;
+}
+
+/** When a channel has told that it was raised, and that it has ended. */
+const COLUMNS: Readonly<Record<ChannelName, { readonly raised: string; readonly ended: string }>> = {
+  syslog: { raised: 'raised_sent_at', ended: 'ended_sent_at' },
+  mail: { raised: 'raised_mailed_at', ended: 'ended_mailed_at' },
+};
 
 export async function raiseAlert(
   tx: Transaction,
@@ -42,17 +53,31 @@ export async function listEndedAlerts(from: Reader, limit: number): Promise<Aler
   return (await from.all(sql, [limit])).map(toAlert);
 }
 
-/** What happened since then and was not sent, oldest first. @param since ms UTC */
-export async function listUnsentAlerts(from: Reader, since: number, limit: number): Promise<AlertRow[]> {
-  const sql = `SELECT * FROM alert WHERE ${UNSENT} AND coalesce(ended_at, raised_at) >= ? ORDER BY id LIMIT ?`;
-  return (await from.all(sql, [since, limit])).map(toAlert);
+/** What happened since then and was not sent by that channel, oldest first. @param since ms UTC */
+export async function listUnsentAlerts(
+  from: Reader,
+  channel: ChannelName,
+  since: number,
+  limit: number,
+): Promise<UnsentAlert[]> {
+  const { raised, ended } = COLUMNS[channel];
+  const sql = `SELECT *, ${raised} IS NOT NULL AS raised_told, ${ended} IS NOT NULL AS ended_told FROM alert
+    WHERE (${raised} IS NULL OR (ended_at IS NOT NULL AND ${ended} IS NULL)) AND coalesce(ended_at, raised_at) >= ?
+    ORDER BY id LIMIT ?`;
+  const rows = await from.all(sql, [since, limit]);
+  return rows.map(row => ({ ...toAlert(row), isRaisedSent: row.raised_told === 1, isEndedSent: row.ended_told === 1 }));
 }
 
 /** That it was raised, and that it has ended where the row says so. */
-export async function noteSent(tx: Transaction, { id, endedAt }: AlertRow, at: number): Promise<void> {
+export async function noteSent(
+  tx: Transaction,
+  channel: ChannelName,
+  { id, endedAt }: AlertRow,
+  at: number,
+): Promise<void> {
+  const { raised, ended } = COLUMNS[channel];
   await tx.run(
-    `UPDATE alert SET raised_sent_at = coalesce(raised_sent_at, ?), ended_sent_at = CASE WHEN ? THEN ? ELSE ended_sent_at END
-     WHERE id = ?`,
+    `UPDATE alert SET ${raised} = coalesce(${raised}, ?), ${ended} = CASE WHEN ? THEN ? ELSE ${ended} END WHERE id = ?`,
     [at, endedAt === null ? 0 : 1, at, id],
   );
 }
@@ -66,7 +91,5 @@ function toAlert(row: Row): AlertRow {
     text: String(row.text),
     raisedAt: Number(row.raised_at),
     endedAt: instant(row.ended_at),
-    raisedSentAt: instant(row.raised_sent_at),
-    endedSentAt: instant(row.ended_sent_at),
   };
 }

@@ -1,31 +1,19 @@
-// Alerts: what needs a person is raised once and ended once, with an entry in the audit log for each, and told to syslog until it was
-// sent or a day has passed. What is still to be sent stands in the store: a restart loses nothing, and it can't grow without end.
+// Alerts: what needs a person is raised once and ended once, with an entry in the audit log for each, and told to syslog and by
+// mail until it was sent or a day has passed. What is still to be sent stands in the store: a restart loses nothing, and it can't grow without end.
 import type { AuditLog } from '../../audit/audit.ts';
 import { type Actor, applianceActor } from '../../audit/entry.ts';
 import type { Clock } from '../../clock.ts';
 import type { ApplianceConfig } from '../../config.ts';
-import { ApplianceError, describeError } from '../../errors.ts';
+import { ApplianceError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { Gauge, Metrics } from '../../metrics.ts';
 import type { Store } from '../../store/store.ts';
-import {
-  type AlertRow,
-  endAlert,
-  forgetAlerts,
-  listEndedAlerts,
-  listOpenAlerts,
-  listUnsentAlerts,
-  noteSent,
-  raiseAlert,
-} from './alert-store.ts';
+import { AlertChannel } from './alert-channel.ts';
+import { type AlertRow, endAlert, forgetAlerts, listEndedAlerts, listOpenAlerts, raiseAlert } from './alert-store.ts';
 import type { AlertKind, Fact } from './rules.ts';
-import { type SyslogMessage, sendSyslog, syslogLine } from './syslog.ts';
-import { spanText } from './words.ts';
 
 const DAY_MS = 86_400_000;
 const KEPT_MS = 400 * DAY_MS;
-const MAX_SENT_AT_ONCE = 100;
-const [RETRY_MS, MAX_RETRY_MS] = [10_000, 5 * 60_000];
 
 export const ALERT_TITLES: Readonly<Record<AlertKind, string>> = {
   'disk-full': 'Disk full or away',
@@ -53,15 +41,14 @@ export interface AlertParts {
 export class Alerts {
   readonly #parts: AlertParts;
   #open: readonly AlertRow[] = [];
-  #notBefore = Number.NEGATIVE_INFINITY;
-  #retryMs = RETRY_MS;
-  #fault = '';
+  readonly channels: readonly AlertChannel[];
   #isTrying = false;
   readonly #gauge: Gauge;
   readonly #ending = new AbortController();
 
   constructor(parts: AlertParts) {
     this.#parts = parts;
+    this.channels = (['syslog', 'mail'] as const).map(name => new AlertChannel(name, parts, this.#ending.signal));
     this.#gauge = parts.metrics.gauge('alerts_open', 'Alerts that last, by kind.');
   }
 
@@ -77,7 +64,10 @@ export class Alerts {
 
   /** Why they could not be sent the last time; empty when they could. */
   get fault(): string {
-    return this.#fault;
+    return this.channels
+      .map(({ fault }) => fault)
+      .filter(Boolean)
+      .join('; ');
   }
 
   /** Newest first. */
@@ -113,56 +103,37 @@ export class Alerts {
       this.#gauge.set(this.#open.filter(row => row.kind === kind).length, { kind });
   }
 
-  /** Sends what was not sent; after a failure it waits, each time for twice as long. */
+  /** Sends what was not sent, by each channel on its own. */
   async send(): Promise<void> {
-    const { store, clock, config, log } = this.#parts;
-    const { syslog } = config().alerts;
-    if (syslog === null || clock.monotonic() < this.#notBefore) return;
-    const rows = await listUnsentAlerts(store.core.read, clock.now() - DAY_MS, MAX_SENT_AT_ONCE);
-    if (rows.length === 0) return;
-    try {
-      const lines = rows.flatMap(messagesOf).map(message => this.#line(message));
-      await sendSyslog(syslog, lines, { signal: this.#ending.signal });
-      await store.core.transaction(async tx => {
-        for (const row of rows) await noteSent(tx, row, clock.now());
-      });
-      this.#fault = '';
-      this.#retryMs = RETRY_MS;
-    } catch (error) {
-      this.#fault = describeError(error);
-      this.#notBefore = clock.monotonic() + this.#retryMs;
-      log.error('alert.unsent', { why: this.#fault, retryMs: this.#retryMs });
-      this.#retryMs = Math.min(MAX_RETRY_MS, this.#retryMs * 2);
-    }
+    await Promise.all(this.channels.map(channel => channel.send()));
   }
 
   /**
-   * Sends a line that says it is a test.
+   * Sends what says that it is a test, by every channel that is set.
    * @param step told what happened, as far as it went
-   * @throws ApplianceError `syslog.none`, `syslog.busy`, `syslog.failed`
+   * @throws ApplianceError `alerts.nowhere`, `alerts.busy`, or of the first channel that failed, when all were tried
    */
   async tryOut(actor: Actor, step: (what: string) => void): Promise<void> {
-    const { store, clock, config } = this.#parts;
-    const { syslog } = config().alerts;
-    if (syslog === null) {
-      throw new ApplianceError('missing', 'syslog.none', 'alerts are sent nowhere', {
-        hint: 'Set alerts.syslog in appliance.yaml and restart.',
+    const { store, clock } = this.#parts;
+    const channels = this.channels.filter(({ target }) => target !== null);
+    if (channels.length === 0) {
+      throw new ApplianceError('missing', 'alerts.nowhere', 'alerts are sent nowhere', {
+        hint: 'Set alerts.syslog or alerts.mail in appliance.yaml and restart.',
       });
     }
-    if (this.#isTrying) throw new ApplianceError('limited', 'syslog.busy', 'a test is being sent already');
+    if (this.#isTrying) throw new ApplianceError('limited', 'alerts.busy', 'a test is being sent already');
     this.#isTrying = true;
     try {
-      await store.core.transaction(tx => this.#tell(tx, 'alert.test-sent', null, { host: syslog.host }, actor));
+      const to = channels.map(({ target }) => target).join('; ');
+      await store.core.transaction(tx => this.#tell(tx, 'alert.test-sent', null, { to }, actor));
       const text = `This is a test, sent by ${actor.name ?? 'the appliance'}`;
       const message = { severity: 'informational', at: clock.now(), event: 'alert.test', text } as const;
-      await sendSyslog(syslog, [this.#line(message)], { step, signal: this.#ending.signal });
+      const faults: unknown[] = [];
+      for (const channel of channels) await channel.tryOut(message, step).catch(error => faults.push(error));
+      if (faults.length > 0) throw faults[0];
     } finally {
       this.#isTrying = false;
     }
-  }
-
-  #line(message: SyslogMessage): string {
-    return syslogLine(message, this.#parts.config().names[0] ?? '-');
   }
 
   async #tell(
@@ -174,12 +145,4 @@ export class Alerts {
   ): Promise<void> {
     await this.#parts.audit.append(tx, { event, actor, detail, ...(about !== null && { subject: about }) });
   }
-}
-
-/** What is to be sent of it: that it was raised, that it has ended, or both. */
-function messagesOf({ text, raisedAt, endedAt, raisedSentAt, endedSentAt }: AlertRow): SyslogMessage[] {
-  const raised: SyslogMessage = { severity: 'error', at: raisedAt, event: 'alert.raised', text };
-  const over = endedAt === null ? [] : [`Over after ${spanText(endedAt - raisedAt)}. ${text}`];
-  const ended = over.map(said => ({ severity: 'notice', at: endedAt ?? 0, event: 'alert.ended', text: said }) as const);
-  return [...(raisedSentAt === null ? [raised] : []), ...(endedSentAt === null ? ended : [])];
 }

@@ -8,16 +8,12 @@ import { isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import type { SyslogConfig } from '../../config.ts';
 import { ApplianceError, describeError } from '../../errors.ts';
+import { ALERT_TLS } from './alert-tls.ts';
 
 const DEADLINE_MS = 10_000;
 const DAEMON = 3; // facility, RFC 5424 §6.2.1
 const MAX_TEXT = 1000;
 const PORTS = { tls: 6514, udp: 514 } as const;
-const TLS = {
-  minVersion: 'TLSv1.2',
-  ciphers: ['TLS_AES_256_GCM_SHA384', 'ECDHE-RSA-AES256-GCM-SHA384', 'ECDHE-ECDSA-AES256-GCM-SHA384'].join(':'),
-  ecdhCurve: 'X25519MLKEM768:X25519:P-256:P-384',
-} as const;
 
 export interface SyslogMessage {
   /** RFC 5424 §6.2.1 */
@@ -109,7 +105,7 @@ async function sendByTls(
 ): Promise<void> {
   const trusted = authorities === null ? {} : { ca: await readFile(authorities) };
   const name = isIP(host) === 0 ? { servername: host } : {};
-  const socket = connect({ host, port, ...TLS, ...trusted, ...name });
+  const socket = connect({ host, port, ...ALERT_TLS, ...trusted, ...name });
   socket.on('error', () => undefined); // told by whichever of the two below waits
   try {
     const ended = once(socket, 'close', { signal });

@@ -1,0 +1,82 @@
+// Alerts by mail: one message for all that happened since the last, over TLS with AES-256 or not at all (RFC 3207, RFC 8314).
+import { readFile, stat } from 'node:fs/promises';
+import { isIP } from 'node:net';
+import { createTransport } from 'nodemailer';
+import type { MailConfig } from '../../config.ts';
+import { ApplianceError, describeError } from '../../errors.ts';
+import { ALERT_TLS } from './alert-tls.ts';
+import type { SendOptions } from './syslog.ts';
+
+const DEADLINE_MS = 30_000;
+const STEP_MS = 10_000;
+const PORTS = { tls: 465, starttls: 587 } as const;
+const MAX_PASSWORD_BYTES = 1024;
+/** Bits of group and others. */
+const OTHERS = 0o077;
+
+export interface Mail {
+  readonly subject: string;
+  readonly text: string;
+}
+
+/**
+ * Hands a mail to the server, within half a minute.
+ * @throws ApplianceError `mail.failed`, saying at what
+ */
+export async function sendMail(
+  target: MailConfig,
+  mail: Mail,
+  { step = () => undefined, signal: ending }: SendOptions = {},
+): Promise<void> {
+  const { host, from, to } = target;
+  const port = target.port ?? PORTS[target.security];
+  const deadline = AbortSignal.timeout(DEADLINE_MS);
+  const signal = ending === undefined ? deadline : AbortSignal.any([deadline, ending]);
+  try {
+    const transport = createTransport({ host, port, ...(await securityOf(target)), ...LIMITS });
+    const end = () => transport.close();
+    signal.addEventListener('abort', end, { once: true });
+    try {
+      const { response } = await Promise.race([transport.sendMail({ from, to: [...to], ...mail }), lateAt(signal)]);
+      step(`${host} port ${port} has taken it for ${to.join(', ')}: ${response}`);
+    } finally {
+      signal.removeEventListener('abort', end);
+      transport.close();
+    }
+  } catch (cause) {
+    throw new ApplianceError('unavailable', 'mail.failed', `${host}:${port}: ${describeError(cause)}`, {
+      hint: 'See alerts.mail in appliance.yaml: host, port, security, who signs the server’s certificate, user and password file.',
+      cause,
+    });
+  }
+}
+
+const LIMITS = {
+  ...{ connectionTimeout: STEP_MS, greetingTimeout: STEP_MS, socketTimeout: STEP_MS, dnsTimeout: STEP_MS },
+  // A mail is text of ours: nothing in it is ever fetched.
+  ...{ disableFileAccess: true, disableUrlAccess: true },
+} as const;
+
+async function securityOf({ host, security, authorities, user, passwordFile }: MailConfig) {
+  const trusted = authorities === null ? {} : { ca: await readFile(authorities) };
+  const named = isIP(host) === 0 ? { servername: host } : {};
+  const auth = user === null ? {} : { auth: { user, pass: await readPassword(passwordFile) } };
+  const how = security === 'tls' ? { secure: true } : { secure: false, requireTLS: true };
+  return { ...how, ...auth, tls: { ...ALERT_TLS, ...trusted, ...named } };
+}
+
+async function readPassword(path: string | null): Promise<string> {
+  if (path === null) throw new Error('alerts.mail.passwordFile is not set');
+  const { mode, size } = await stat(path);
+  if ((mode & OTHERS) !== 0) throw new Error(`${path} can be read by others; chmod 600`);
+  if (size > MAX_PASSWORD_BYTES) throw new Error(`${path} is too large for a password`);
+  return (await readFile(path, 'utf8')).replace(/\r?\n$/, '');
+}
+
+function lateAt(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const late = () => reject(new Error(`not done within ${DEADLINE_MS / 1000} s`));
+    if (signal.aborted) late();
+    else signal.addEventListener('abort', late, { once: true });
+  });
+}
