@@ -165,6 +165,19 @@ export async function findEntries(
   );
 }
 
+/** How many fit, counted to `most` only. */
+export async function countEntries(
+  from: Reader,
+  table: 'audit_pending' | 'audit_entry',
+  query: AuditQuery,
+  most: number,
+): Promise<number> {
+  const { parts, params } = conditions(query);
+  const where = parts.length === 0 ? '' : `WHERE ${parts.join(' AND ')}`;
+  const row = await from.get(`SELECT count(*) AS n FROM (SELECT 1 FROM ${table} ${where} LIMIT ?)`, [...params, most]);
+  return Number(row?.n ?? 0);
+}
+
 /** @returns newest first, of those that are there */
 export async function findByNumber(
   from: Reader,

@@ -1,11 +1,23 @@
 // Entries of one file of the log that fit. Where words are looked for: what is not in the index yet is read through, within a
 // budget, so that a search of a log whose index is still being made ends soon and says how far back it has looked.
 import type { Reader } from '../store/sql.ts';
-import { type AuditQuery, conditions, findByNumber, findEntries, type StoredEntry } from './audit-store.ts';
+import {
+  type AuditQuery,
+  conditions,
+  countEntries,
+  findByNumber,
+  findEntries,
+  type StoredEntry,
+} from './audit-store.ts';
 import { findIndexedEnd, findMatches, findStretch } from './text-store.ts';
 import { hasText, parseText, quotedWords, type WantedText, wordsOf } from './words.ts';
 
 const READ_AT_ONCE = 1000;
+/**
+ * Of a person or a session: so many are read through sooner than words are looked for, for a word that stands in each entry of a
+ * month has a list as long as the month, and the index walks it one by one when the newest come first.
+ */
+const FEW = 2000;
 
 export interface ReadBudget {
   /** Entries that may still be read through. */
@@ -14,12 +26,16 @@ export interface ReadBudget {
   stoppedAt: number | null;
 }
 
-/** @returns newest first, at most `query.limit` */
+/**
+ * @param few entries that are read through sooner than looked for in the index
+ * @returns newest first, at most `query.limit`
+ */
 export async function searchFile(
   from: Reader,
   table: 'audit_pending' | 'audit_entry',
   query: AuditQuery,
   budget: ReadBudget,
+  few = FEW,
 ): Promise<StoredEntry[]> {
   const { text, ...others } = query;
   if (text === undefined) return findEntries(from, table, query);
@@ -29,7 +45,19 @@ export async function searchFile(
   const behind = await readThrough(from, table, { ...others, after: end }, wanted, budget);
   const limit = query.limit - behind.length;
   if (budget.stoppedAt !== null || limit === 0) return behind;
-  return [...behind, ...(await findIndexed(from, { ...others, limit }, wanted, end))];
+  const before = Math.min(others.before ?? end + 1, end + 1);
+  const found = (await areFew(from, { ...others, before }, few))
+    ? await readThrough(from, table, { ...others, before, limit }, wanted, {
+        rows: few + READ_AT_ONCE,
+        stoppedAt: null,
+      })
+    : await findIndexed(from, { ...others, limit }, wanted, end);
+  return [...behind, ...found];
+}
+
+async function areFew(from: Reader, query: AuditQuery, few: number): Promise<boolean> {
+  if (query.actorId === undefined && query.sessionId === undefined) return false; // there is no index to count by
+  return (await countEntries(from, 'audit_entry', query, few + 1)) <= few;
 }
 
 async function readThrough(

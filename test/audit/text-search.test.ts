@@ -161,6 +161,17 @@ test('G-04 words, technician, event and time narrow each other, page by page, ov
     [201, 0, 201],
   );
   t.is(await count({ text: 'red bert' }), 0);
+  const [month = ''] = at.store.months();
+  const { read } = await at.store.month(month);
+  for (const narrow of [red, { ...red, text: 'red anna' }, { ...red, text: 'bert' }, { ...red, event: 'ext.' }]) {
+    for (const limit of [7, 1000]) {
+      const numbers = async (few: number) => {
+        const found = await searchFile(read, 'audit_entry', { ...narrow, limit }, { rows: 1e6, stoppedAt: null }, few);
+        return found.map(({ entry }) => entry.seq);
+      };
+      t.deepEqual(await numbers(0), await numbers(1e6), 'by the index as by reading them through');
+    }
+  }
 });
 
 test('B-05 G-04 text under a session’s key does not come into the index, so that destroying the key erases it', async t => {
