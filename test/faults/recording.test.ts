@@ -45,8 +45,10 @@ test.after.always(async () => {
 async function types(key: string): Promise<void> {
   const code = key.charCodeAt(0);
   await work.technician.untilThat(() => (work.session.screen.input === 'on' ? true : undefined));
-  work.viewer.key(code);
-  while (!desktop.hands.done.includes(`key ${code}`)) await work.viewer.client.nextUpdate();
+  while (!desktop.hands.done.includes(`key ${code}`)) {
+    work.viewer.key(code); // again: a machine that is busy may hold it once more
+    await work.viewer.client.nextUpdate();
+  }
 }
 
 /** One line each way, and both in the log. */

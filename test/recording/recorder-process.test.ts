@@ -37,6 +37,7 @@ test('H-03 H-05 a stream is proved while it comes, and finished with a manifest 
   t.like(recorder.lives[0], { sid: stream.sid, nonce: toBase64Url(stream.nonce), isLive: true });
   console.data(stream.end());
   await console.receipt(stream.offset);
+  t.deepEqual(recorder.finished(), [], 'the applet has yet to sign what the last receipt proves');
   await finished(recorder, 1);
   const [manifest = '', film = ''] = recorder.finished().sort();
   t.regex(film, /finished\/2026\/06\/01\/080000-[A-Za-z0-9_-]{22}-[A-Za-z0-9_-]{22}\.rcrec$/);

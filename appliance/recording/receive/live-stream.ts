@@ -16,6 +16,8 @@ import type { Journal } from './journal.ts';
 
 /** A link lives five minutes without a path; a console that comes back after twice that has nothing to bring. */
 const ABANDONED_MS = 10 * 60_000;
+/** The last receipt goes to the applet, which signs what it proves: the manifest says how far it has. */
+const SIGNED_WITHIN_MS = 2000;
 
 /** A console's connection. */
 export interface StreamBringer {
@@ -45,6 +47,7 @@ export class LiveStream {
   #bringer: StreamBringer | null = null;
   #grant: RecordingGrant | null = null;
   #heardAt: number;
+  #endedAt: number | null = null;
   #isLiveTold = false;
   #liveToldAt = Number.NEGATIVE_INFINITY;
   #isOver = false;
@@ -101,7 +104,9 @@ export class LiveStream {
       await recorder.flush();
       if (recorder.state !== 'recording' && recorder.state !== 'refused') return;
       const isAbandoned = this.#bringer === null && clock.monotonic() - this.#heardAt > ABANDONED_MS;
-      if (recorder.isEnded || recorder.state === 'refused' || isAbandoned) await this.#finish();
+      if (recorder.isEnded) this.#endedAt ??= clock.monotonic();
+      const isSigned = this.#endedAt !== null && clock.monotonic() - this.#endedAt >= SIGNED_WITHIN_MS;
+      if (isSigned || recorder.state === 'refused' || isAbandoned) await this.#finish();
     } catch (error) {
       const known = error instanceof ApplianceError && error.kind !== 'defect';
       if (known) return; // the share or the portal is away: again in a second
