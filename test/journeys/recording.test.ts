@@ -7,6 +7,7 @@ import type { Page } from 'playwright-core';
 import { fromBase64Url, toBase64Url } from '../../appliance/guid.ts';
 import { parseAttestation, parseRecordingReceipt } from '../../appliance/protocol/recording-receipt.ts';
 import { BuiltApplets } from '../applet/built-applet.ts';
+import type { Desktop } from '../applet/desktop.ts';
 import { Editor } from '../applet/editor.ts';
 import { Technician } from '../console/people.ts';
 import { differing } from '../console/xwd.ts';
@@ -15,9 +16,13 @@ import { type Appliance, startAppliance } from '../support/appliance.ts';
 import { compareCodes, download, startApplet } from './customer-steps.ts';
 import { asksToControl, asksToSee, isExact, openDesktop, place, press, quiet, types } from './desktop-steps.ts';
 import { verifiesEvidence } from './evidence-steps.ts';
+import { type KnownMoment, playsMoments } from './player-steps.ts';
+
+/** Around where the technician has pressed last: 900, 500 of a display as large as his picture of it. */
+const POINTER = [836, 436, 964, 564] as const;
 
 /** Recorder and applet have signed the same bytes, to the end. */
-function isProved(t: ExecutionContext, manifestFile: string): void {
+function isProved(t: ExecutionContext, manifestFile: string): { startedAt: number } {
   const { payload } = JSON.parse(readFileSync(manifestFile, 'utf8'));
   const manifest = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'));
   t.like(manifest, { type: 'recording', forced: true, isWhole: true, unattested: 0 });
@@ -25,6 +30,13 @@ function isProved(t: ExecutionContext, manifestFile: string): void {
   const attested = parseAttestation(fromBase64Url(manifest.attestation.payload));
   t.deepEqual([proved.offset, proved.digest], [attested.offset, attested.digest], 'the film is what the applet sent');
   t.is(manifest.nonce, toBase64Url(proved.nonce));
+  return manifest;
+}
+
+/** What the display shows now, and will show until something is done. */
+async function remember(desktop: Desktop, page: Page): Promise<KnownMoment> {
+  const picture = await quiet(desktop, page);
+  return { at: Date.now(), picture };
 }
 
 /** The recorder is killed: nothing is shown, the chat goes on, and all goes on by itself when it is back. */
@@ -43,6 +55,22 @@ async function loses(t: ExecutionContext, appliance: Appliance, technician: Tech
   await press(page, 900, 500);
   await types(page, ' goes on');
   await page.keyboard.press('Control+s');
+}
+
+/** The film is on the share, whole and proved, and its last picture is the display's. */
+async function isKept(t: ExecutionContext, { dataFolder }: Appliance, end: KnownMoment) {
+  const finished = join(dataFolder, 'recordings', 'finished');
+  const files = readdirSync(finished, { recursive: true, encoding: 'utf8' }).map(name => join(finished, name));
+  const film = files.find(name => name.endsWith('.rcrec')) ?? '';
+  const { picture, marks, clicks } = await lastPictureOf(film);
+  t.is(differing(picture, end.picture), 0, 'the last picture of the film is the desktop, in every pixel');
+  const told = new Set<string>(marks.map(({ type }) => type));
+  for (const type of ['begin', 'action', 'chat', 'end']) t.true(told.has(type), [...told].join(' '));
+  t.true(clicks > 0, 'clicks are in it');
+
+  const { startedAt } = isProved(t, files.find(name => name.endsWith('.manifest.json')) ?? '');
+  const id = /-([A-Za-z0-9_-]{22})-[A-Za-z0-9_-]{22}\.rcrec$/.exec(film)?.[1] ?? '';
+  return { id, startedAt };
 }
 
 test.serial(
@@ -70,28 +98,25 @@ test.serial(
     await page.getByTestId('keys-go').getByText('Keys go to').waitFor();
     await types(page, 'recorded');
     await isExact(t, page, desktop);
+    const before = await remember(desktop, page);
 
     await loses(t, appliance, technician, window);
     t.regex(await editor.saved(), /^recorded.* goes on$/s);
     await isExact(t, page, desktop);
     await technician.look(t, 'recording');
-    const last = await quiet(desktop, page);
+    const after = await remember(desktop, page);
+    await press(page, 900, 500);
+    await types(page, ' to its end');
+    await isExact(t, page, desktop);
+    const end = await remember(desktop, page);
 
     await page.keyboard.press('Alt+X');
     await page.getByRole('dialog').getByRole('button', { name: 'End the session' }).click();
     await window.getByText('What was done').waitFor();
     await appliance.processes.recorder.told('recording.finished');
-    const finished = join(appliance.dataFolder, 'recordings', 'finished');
-    const files = readdirSync(finished, { recursive: true, encoding: 'utf8' }).map(name => join(finished, name));
-    const film = files.find(name => name.endsWith('.rcrec')) ?? '';
-    const { picture, marks, clicks } = await lastPictureOf(film);
-    t.is(differing(picture, last), 0, 'the last picture of the film is the desktop, in every pixel');
-    const told = new Set<string>(marks.map(({ type }) => type));
-    for (const type of ['begin', 'action', 'chat', 'end']) t.true(told.has(type), [...told].join(' '));
-    t.true(clicks > 0, 'clicks are in it');
-
-    isProved(t, files.find(name => name.endsWith('.manifest.json')) ?? '');
-    await verifiesEvidence(t, appliance, /-([A-Za-z0-9_-]{22})-[A-Za-z0-9_-]{22}\.rcrec$/.exec(film)?.[1] ?? '');
+    const film = await isKept(t, appliance, end);
+    await playsMoments(t, appliance, { ...film, moments: [before, after, end], pointer: POINTER });
+    await verifiesEvidence(t, appliance, film.id);
     t.deepEqual(technician.complaints, []);
   },
 );
