@@ -103,6 +103,8 @@ document.addEventListener('submit', async event => {
   form.submit();
 });
 
+// On a narrow screen the pages stand in one line that is scrolled.
+document.querySelector('nav.side [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
 document.querySelector<HTMLElement>('[data-focus]')?.focus();
 document.querySelector<HTMLFormElement>('form[data-send]')?.submit();
 document.addEventListener('change', async event => {
