@@ -65,6 +65,30 @@ test('H-03 a receipt for a part of the first picture is not enough', async t => 
   t.false(one.stream.admitsInput);
 });
 
+test('H-03 a picture that takes longer than 4 s to send goes on once everything before it is proved, and nothing after it', async t => {
+  const at = new TestRecording();
+  const one = await at.live();
+  one.send(100);
+  const before = one.receipt();
+  one.stream.pictureBegins();
+  t.true(one.send(60_000));
+  at.clock.advance(4001);
+  t.false(one.send(60_000), 'something before it is not proved');
+  await at.rule.accept(before);
+  t.is(at.rule.state, 'unproved');
+  t.false(one.stream.admitsInput);
+  t.true(one.send(60_000), 'half a picture can’t be drawn, so it could never be proved');
+  t.true(one.send(60_000));
+  t.false(one.stream.admits(MAX_UNPROVED_BYTES), 'no more than the rule has room for');
+  one.stream.pictureSent();
+  t.false(one.send(100));
+  one.stream.pictureBegins();
+  t.false(one.send(100), 'nor another picture');
+  await one.prove();
+  t.is(at.rule.state, 'proved');
+  t.true(one.send(100));
+});
+
 test('H-03 what was sent 4 s ago may be unproved, what was sent longer ago may not, and it is told when that comes', async t => {
   const at = new TestRecording();
   const one = await at.live();

@@ -93,6 +93,7 @@ export class RecordedScreen implements PictureWatch {
   }
 
   frameBegins(): void {
+    this.#parts.recorded.pictureBegins();
     if (this.#now() - this.#lastAt > MOMENT_MS) this.#beat();
   }
 
