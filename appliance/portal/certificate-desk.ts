@@ -67,6 +67,14 @@ export class CertificateDesk {
     return [OWN, ...labels].map(label => ({ label, isOwn: label === OWN, facts: this.#facts(label) }));
   }
 
+  /** The appliance's authority and the next one: programs trust both from the start, so that renewal orphans none. */
+  anchors(): readonly { readonly title: string; readonly facts: CertificateFacts | null }[] {
+    return [
+      { title: 'Our authority', facts: this.#facts('ca') },
+      { title: 'Our next authority', facts: this.#facts('ca-next') },
+    ];
+  }
+
   /** Keys of requests whose certificate has not come yet. */
   waiting(): readonly string[] {
     const keys = namesIn(this.#folder(KEYS_FOLDER), '.key').filter(label => LABEL.test(label));

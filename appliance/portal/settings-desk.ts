@@ -1,5 +1,7 @@
 // The configuration as IT sees and changes it on the pages: the file in the data folder is the one truth. A change is a
 // change in that file, checked by what the start checks it by, logged, and can be taken back; it holds from the next start on.
+import { getServers } from 'node:dns';
+import { hostname, networkInterfaces } from 'node:os';
 import type { AuditLog } from '../audit/audit.ts';
 import type { Actor } from '../audit/entry.ts';
 import type { Clock } from '../clock.ts';
@@ -36,6 +38,12 @@ export interface SettingsEditor {
   readonly address: string;
   /** Name he opened the page by, without the port. */
   readonly host: string;
+}
+
+export interface NetworkFacts {
+  readonly host: string;
+  readonly addresses: readonly { readonly name: string; readonly cidr: string; readonly mac: string }[];
+  readonly resolvers: readonly string[];
 }
 
 export interface EarlierSettings {
@@ -134,6 +142,14 @@ export class SettingsDesk {
       throw new ApplianceError('missing', 'settings.no-such-version', 'that earlier version is not kept any more');
     }
     return this.save(editor, earlier.text, seen);
+  }
+
+  /** The machine as its network sees it. */
+  network(): NetworkFacts {
+    const addresses = Object.entries(networkInterfaces()).flatMap(([name, found]) =>
+      (found ?? []).filter(({ internal }) => !internal).map(({ cidr, mac }) => ({ name, cidr: cidr ?? '', mac })),
+    );
+    return { host: hostname(), addresses, resolvers: getServers() };
   }
 
   /** What IT gives to whoever helps; that it was taken is logged. */

@@ -51,6 +51,7 @@ test('A-07 a request is made and its key stays; the certificate that comes back 
   const { body } = await ask('GET', '/admin/certificates?done=yes');
   t.true(body.includes(installed.fingerprint256));
   t.true(body.includes('396 days left'));
+  t.is(body.match(/Our (next )?authority<\/h3>/g)?.length, 2);
   t.false(body.includes('Waiting for their certificate'));
 
   t.is((await ask('POST', `/admin/certificates/${label}/remove`, {})).status, 303);

@@ -1,5 +1,6 @@
 // The settings pages: one truth with the file, checked, logged, taken back; and nobody shuts himself out.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { CONFIG_FILE, findConfigFaults, parseConfig } from '../../appliance/config.ts';
@@ -62,7 +63,9 @@ test('A-05 a change on the page is a change in the file, comments kept; it waits
   const back = await ann.ask('POST', '/admin/settings/take-back', { digest: (await ann.seen()).digest, to });
   t.is(back.status, 303);
   t.is(file(), before, 'to the byte');
-  t.false((await ann.ask('GET', '/admin/settings')).body.includes('These hold from the next start on.'));
+  const again = (await ann.ask('GET', '/admin/settings')).body;
+  t.false(again.includes('These hold from the next start on.'));
+  t.true(again.includes(`<dt>Name</dt><dd>${hostname()}</dd>`));
 });
 
 test('A-05 what is typed wrong stays, with what would be right beside its field, and the file is as it was', async t => {

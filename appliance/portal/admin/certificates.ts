@@ -37,7 +37,7 @@ export function certificateRoutes({ certificates, settings, guards, pages }: Cer
   };
   const show = (ctx: PortalContext, form: Form, isDone: boolean) => {
     const list = certificates.list();
-    const view = { form, isDone, list, waiting: certificates.waiting() };
+    const view = { form, isDone, list, waiting: certificates.waiting(), anchors: certificates.anchors() };
     pages.show(ctx, 'certificates', { title: 'Certificates', ...view });
   };
   router.get('/admin/certificates', master, admitted, ctx => {

@@ -115,7 +115,16 @@ class SettingsView {
       .history()
       .map(({ changes, ...earlier }) => ({ ...earlier, changes: changes.map(present) }));
     const waiting = this.#settings.waiting().map(present);
-    const view = { form, isSaved, sections, now, waiting, isBroken: config === null, ...splitHistory(history) };
+    const view = {
+      form,
+      isSaved,
+      sections,
+      now,
+      waiting,
+      isBroken: config === null,
+      network: this.#settings.network(),
+      ...splitHistory(history),
+    };
     this.#pages.show(ctx, 'settings', { title: 'Settings', ...view });
   }
 
