@@ -27,8 +27,6 @@ const CALM_SECONDS = 240;
 const HARSH_SECONDS = 120;
 /** A picture is in the recording so long after it was on the display at most: five a second, on a busy machine. */
 const LATE_MS = 2000;
-/** Of the pictures of harsh work: what was sent lossy is made exact when it is quiet, which may be after the next key. */
-const HARSH_MAY_MISS = 0.25;
 /** Of the ink: a caret that blinks meanwhile is less. */
 const MAX_UNREADABLE = 0.01;
 const [INK, MIDDLE, PAPER] = [64, 128, 192];
@@ -65,7 +63,7 @@ async function record(work: Work, seconds: number, recordingFormat: Format): Pro
   const folder = join(appliance.dataFolder, 'recordings', 'finished');
   const path = (ending: string) =>
     join(folder, readdirSync(folder, { recursive: true, encoding: 'utf8' }).find(name => name.endsWith(ending)) ?? '');
-  const { minutes, found } = await findAll(path('.rcrec'), captures, work === 'calm' ? 0 : HARSH_MAY_MISS);
+  const { minutes, found } = await findAll(path('.rcrec'), captures);
   let aviBytes = 0;
   if (recordingFormat === 'both') {
     await recorder.told('recording.avi-made');
@@ -107,12 +105,8 @@ async function capture(display: string): Promise<Capture> {
   return { from, until, pixels };
 }
 
-/** @throws where more than that share are not in the recording at their time, in every pixel */
-async function findAll(
-  path: string,
-  captures: readonly Capture[],
-  mayMiss: number,
-): Promise<{ minutes: number; found: Found[] }> {
+/** @throws where one is not in the recording at its time, in every pixel */
+async function findAll(path: string, captures: readonly Capture[]): Promise<{ minutes: number; found: Found[] }> {
   const file = await openFile(new Uint8Array(readFileSync(path)));
   const player = new RcrecPlayer(file, nodeCodecs);
   const missing = new Set(captures);
@@ -127,7 +121,7 @@ async function findAll(
     }
   }
   player.close();
-  if (missing.size > captures.length * mayMiss || captures.length === 0)
+  if (missing.size > 0 || captures.length === 0)
     throw new Error(`${missing.size} of ${captures.length} pictures of the display are not in the recording`);
   return { minutes: file.durationMs / 60_000, found };
 }

@@ -1,9 +1,10 @@
 // `packaging/run --demo`: one person with two browser tabs plays both roles (A-01). As root, with a customer of his own.
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { request } from 'node:https';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import test from 'ava';
 import { markedProcesses } from '../../packaging/marked-processes.ts';
 import { ask, freePort, startAppliance } from '../support/appliance.ts';
@@ -12,7 +13,7 @@ import { type Ready, Run } from '../support/run.ts';
 import { TempFolder } from '../support/temp-folder.ts';
 import { textIn } from '../support/watched-file.ts';
 
-/** Where the program's window has its Start, in pixels of the 1440 × 900 desktop: the window manager puts it top left. */
+/** Where the program's window has its Start, in pixels of the 1440 × 900 desktop, once it is at the top left and in front. */
 const START = { x: 280, y: 268, width: 1440, height: 900 };
 
 interface At {
@@ -29,6 +30,27 @@ function homeOf(data: string): string {
 function processesOf(uid: number): string[] {
   const lines = execFileSync('ps', ['-e', '-o', 'uid=,args='], { encoding: 'utf8' }).split('\n');
   return lines.filter(line => new RegExp(`^ *${uid} +[^[ ]`).test(line));
+}
+
+/** Title of the program's window, as it begins. */
+const TITLE = 'Remote support';
+
+/**
+ * Puts the program's window to the top left and in front of the others, if it is there: where it opens depends on which of them
+ * opened before it.
+ */
+async function bringForward(uid: number): Promise<void> {
+  const [pid] = execFileSync('pgrep', ['-u', String(uid), '-x', 'openbox'], { encoding: 'utf8' }).split('\n');
+  const environ = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+  const env = Object.fromEntries(environ.map(line => line.split(/=(.*)/s).slice(0, 2)));
+  const wmctrl = (...args: string[]) =>
+    promisify(execFile)('wmctrl', args, { env }).then(
+      ({ stdout }) => stdout,
+      () => '', // the window manager is not up yet, or the window has just gone
+    );
+  if (!(await wmctrl('-l')).includes(TITLE)) return;
+  await wmctrl('-r', TITLE, '-e', '0,10,20,-1,-1');
+  await wmctrl('-a', TITLE);
 }
 
 /** @returns status of an upgrade to the desktop's stream */
@@ -115,11 +137,14 @@ test.serial('A-01 F-01 the demo: the customer’s program on a desktop of his ow
   const position = { x: (START.x / START.width) * box.width, y: (START.y / START.height) * box.height };
   await textIn(join(data, 'log'), 'demo.log', log => log.includes('demo.program-started')); // it is built after READY
   // Until its window is there, the click meets the bare desktop.
-  while (!(await queue()).includes('waiting')) await desktop.click({ position });
-  await page.screenshot({ path: 'test-output/screenshots/demo-window.png' });
-  t.deepEqual(browser.complaints, []);
   const home = homeOf(data);
   const { uid } = statSync(home);
+  while (!(await queue()).includes('waiting')) {
+    await bringForward(uid);
+    await desktop.click({ position });
+  }
+  await page.screenshot({ path: 'test-output/screenshots/demo-window.png' });
+  t.deepEqual(browser.complaints, []);
   t.not(uid, 0);
   const his = processesOf(uid);
   t.true(his.some(line => line.includes('chromium')));
