@@ -43,8 +43,7 @@ test.serial('E-01 E-04 D-02 a customer without a download shows a tab, and takes
   await technician.pickUp('Grace Hopper');
 
   await page.getByRole('button', { name: 'See the screen', exact: true }).click();
-  await customer.answer('Yes, allow');
-  await page.locator('.screen[data-phase="live"]').waitFor();
+  await customer.showsScreen(() => page.locator('.screen[data-phase="live"]').waitFor());
   await shows(page, 200, 30, 40);
   await technician.look(t, 'shared-tab');
   await shown.bringToFront();
