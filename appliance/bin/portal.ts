@@ -189,6 +189,7 @@ class PortalProcess {
     const legs = new AppletLegs({ ...domain, ...shared, support, welcome });
     support.start();
     await legs.start();
+    const certificates = this.#certificates(domain);
     const status = this.#status({ ...domain, identity, support, keeping, recordingFolder, metrics });
     this.#support = {
       acts: this.#acts(domain, { identity, support, keeping, status }),
@@ -198,13 +199,9 @@ class PortalProcess {
     };
     this.#metrics.push(metrics);
     this.#closeFace = async () => {
-      await status.close();
-      await keeping.close();
-      await support.close();
-      await identity.close();
+      for (const part of [certificates, status, keeping, support, identity]) await part.close();
     };
-    keeping.start();
-    status.start();
+    for (const part of [keeping, status, certificates]) part.start();
     const portal = new Portal({
       ...shared,
       assets: await assets,
@@ -213,7 +210,7 @@ class PortalProcess {
       evidence: this.#evidence(domain, support, recordingFolder),
       sessionDesk: new SessionDesk({ ...domain, ...shared, support, films: new KeptRecordings(recordingFolder) }),
       settings: this.#settings(domain, recordingFolder),
-      certificates: this.#certificates(domain),
+      certificates,
       organisation,
       publicFolder: this.#path(PUBLIC_FOLDER),
       support,
@@ -281,20 +278,19 @@ class PortalProcess {
   }
 
   #settings({ store, audit }: Domain, recordingFolder: string): SettingsDesk {
-    const folders = { dataFolder: this.#dataFolder, publicFolder: this.#path(PUBLIC_FOLDER), recordingFolder };
+    const folders = { dataFolder: this.#dataFolder, recordingFolder };
     const { version } = z
       .object({ version: z.string() })
       .parse(JSON.parse(readFileSync(this.#code('package.json'), 'utf8')));
     return new SettingsDesk({
       ...{ file: this.#config, store, audit, clock: systemClock },
-      certify: names => this.#certify(names),
       diagnose: settings => diagnosticFiles({ ...folders, ...settings, version, metrics: this.#metricsText() }),
     });
   }
 
   #certificates({ store, audit }: Domain): CertificateDesk {
     return new CertificateDesk({
-      ...{ dataFolder: this.#dataFolder, store, audit, clock: systemClock },
+      ...{ dataFolder: this.#dataFolder, store, audit, clock: systemClock, log: this.#log },
       names: () => this.#config.current.names,
       organisation: this.#config.current.organisation.name,
       request: wish => this.#signer.writeCertificateRequest(wish),

@@ -3,6 +3,7 @@
 import { connect, isIP, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import { clientTls } from '../pki/client-tls.ts';
 import { DirectoryFault } from './directory-fault.ts';
 
 export interface ServerAddress {
@@ -27,8 +28,6 @@ export interface WireLimits {
   readonly authorities: string | null;
 }
 
-const SUITES = ['TLS_AES_256_GCM_SHA384', 'ECDHE-RSA-AES256-GCM-SHA384', 'ECDHE-ECDSA-AES256-GCM-SHA384'].join(':');
-const GROUPS = 'X25519MLKEM768:X25519:P-256:P-384';
 const ENDED_AFTER_MS = 20;
 /** ExtendedRequest 1 with the OID of StartTLS (RFC 4511 §4.14.1). */
 const START_TLS = Buffer.concat([Buffer.from('301d02010177188016', 'hex'), Buffer.from('1.3.6.1.4.1.1466.20037')]);
@@ -72,7 +71,7 @@ export async function openWire(server: ServerAddress, { maxBytes, signal, author
   socket.on('error', reject);
   const name = isIP(server.host) === 0 ? { servername: server.host } : {};
   const ca = authorities === null ? {} : { ca: authorities };
-  const strict = { minVersion: 'TLSv1.2', ciphers: SUITES, ecdhCurve: GROUPS, ALPNProtocols: [] } as const;
+  const strict = { ...clientTls, ALPNProtocols: [] };
   return { tls: { socket, host: server.host, ...name, ...ca, ...strict }, failed, [Symbol.dispose]: end };
 }
 

@@ -1,15 +1,16 @@
 // The certificates as IT sees and changes them on the pages: what is shown to browsers, a request for one, one brought
-// along, the appliance's own renewed. The gateway takes changed files up by itself.
+// along. The appliance's own is renewed by the clock, and when IT says so. The gateway takes changed files up by itself.
 import { X509Certificate } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AuditLog } from '../audit/audit.ts';
-import type { Actor } from '../audit/entry.ts';
-import type { Clock } from '../clock.ts';
-import { ApplianceError } from '../errors.ts';
+import { type Actor, applianceActor } from '../audit/entry.ts';
+import type { Cancel, Clock } from '../clock.ts';
+import { ApplianceError, describeError } from '../errors.ts';
+import type { Log } from '../log.ts';
 import { KEYS_FOLDER, PUBLIC_FOLDER, syncFolder } from '../pki/key-files.ts';
 import { checkCertificate, findRequestKey, installCertificate } from '../pki/own-certificate.ts';
-import { coversName } from '../pki/server-certificate.ts';
+import { coversName, findRenewalReason, readServerCertificate } from '../pki/server-certificate.ts';
 import type { Store } from '../store/store.ts';
 
 const OWN = 'server';
@@ -17,12 +18,14 @@ const OWN = 'server';
 const LABEL = /^web-[a-z0-9-]{1,40}$/;
 const DAY_MS = 86_400_000;
 const SOON_DAYS = 30;
+const LOOK_EVERY_MS = 60 * 60_000;
 
 export interface CertificateDeskParts {
   readonly dataFolder: string;
   readonly store: Store;
   readonly audit: AuditLog;
   readonly clock: Clock;
+  readonly log: Log;
   /** What browsers ask for. */
   readonly names: () => readonly string[];
   readonly organisation: string;
@@ -56,9 +59,32 @@ export interface CertificateFacts {
 
 export class CertificateDesk {
   readonly #parts: CertificateDeskParts;
+  #cancel: Cancel | null = null;
 
   constructor(parts: CertificateDeskParts) {
     this.#parts = parts;
+  }
+
+  /** Renews the appliance's own now and by the clock, whenever that is due. */
+  start(): void {
+    const { clock, log } = this.#parts;
+    const look = () => {
+      // Tried again an hour later: there is a month's time, and the status page says how much is left.
+      this.renewWhenDue().catch(error => log.error('certificate.not-renewed', { why: describeError(error) }));
+    };
+    look();
+    this.#cancel ??= clock.every(LOOK_EVERY_MS, look);
+  }
+
+  close(): void {
+    this.#cancel?.();
+  }
+
+  /** The appliance's own a month before its end, or when a name is not in it. */
+  async renewWhenDue(): Promise<void> {
+    const { dataFolder, names, clock } = this.#parts;
+    const why = findRenewalReason(readServerCertificate(dataFolder), names(), clock.now());
+    if (why !== undefined) await this.#renew(applianceActor, why);
   }
 
   /** The appliance's own first. */
@@ -129,8 +155,13 @@ export class CertificateDesk {
 
   /** A new key and certificate of the appliance's own authority, now. */
   async renew(actor: Actor): Promise<void> {
-    await this.#parts.certify(this.#parts.names());
-    await this.#say(actor, 'certificate.renewed', { names: this.#parts.names().join(', ') });
+    await this.#renew(actor, 'an admin wanted it');
+  }
+
+  async #renew(actor: Actor, why: string): Promise<void> {
+    const names = this.#parts.names();
+    await this.#parts.certify(names);
+    await this.#say(actor, 'certificate.renewed', { names: names.join(', '), why });
   }
 
   async #say(actor: Actor, event: string, detail: Readonly<Record<string, string>>): Promise<void> {

@@ -1,18 +1,17 @@
 // What IT gives to whoever helps: versions, settings, certificates' dates, the machine, the newest log lines. What is in it is
 // named here one by one; nothing of `keys/`, the store or a recording is ever read for it.
-import { X509Certificate } from 'node:crypto';
-import { closeSync, existsSync, fstatSync, openSync, readdirSync, readFileSync, readSync, statfsSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { cpus, freemem, loadavg, release, totalmem, uptime } from 'node:os';
 import { join } from 'node:path';
 import { utf8Bytes } from '../protocol/bytes.ts';
 import type { BundleFile } from './evidence/bundle-stream.ts';
+import { readCertificates, readDisks } from './status/reading.ts';
 
 const MAX_LOG_BYTES = 512 * 1024;
 const MAX_LOGS = 32;
 
 export interface DiagnosticsParts {
   readonly dataFolder: string;
-  readonly publicFolder: string;
   readonly recordingFolder: string;
   /** ms UTC. */
   readonly now: number;
@@ -26,7 +25,7 @@ export interface DiagnosticsParts {
 }
 
 /** The files of the bundle. */
-export function diagnosticFiles(parts: DiagnosticsParts): BundleFile[] {
+export async function diagnosticFiles(parts: DiagnosticsParts): Promise<BundleFile[]> {
   const facts = {
     made: new Date(parts.now).toISOString(),
     version: parts.version,
@@ -37,8 +36,8 @@ export function diagnosticFiles(parts: DiagnosticsParts): BundleFile[] {
     memory: { bytes: totalmem(), freeBytes: freemem() },
     machineUpSeconds: Math.round(uptime()),
     portal: { upSeconds: Math.round(process.uptime()), residentBytes: process.memoryUsage.rss() },
-    disks: [diskOf(parts.dataFolder), diskOf(parts.recordingFolder)],
-    certificates: certificatesOf(parts.publicFolder),
+    disks: await readDisks({ data: parts.dataFolder, recordings: parts.recordingFolder }),
+    certificates: readCertificates(parts.dataFolder),
     settingsWaiting: parts.waiting,
   };
   return [
@@ -52,28 +51,6 @@ export function diagnosticFiles(parts: DiagnosticsParts): BundleFile[] {
 function fileOf(name: string, content: string): BundleFile {
   const bytes = utf8Bytes(content);
   return { name, bytes: bytes.length, content: bytes };
-}
-
-function diskOf(folder: string) {
-  if (!existsSync(folder)) return { folder, isThere: false };
-  const { bsize, blocks, bavail } = statfsSync(folder);
-  return { folder, isThere: true, bytes: blocks * bsize, freeBytes: bavail * bsize };
-}
-
-function certificatesOf(folder: string) {
-  return readdirSync(folder)
-    .filter(name => name.endsWith('.crt'))
-    .sort()
-    .map(name => {
-      try {
-        const { subject, issuer, validFrom, validTo, fingerprint256 } = new X509Certificate(
-          readFileSync(join(folder, name)),
-        );
-        return { name, subject, issuer, validFrom, validTo, fingerprint256 };
-      } catch {
-        return { name, fault: 'it can not be read as a certificate' };
-      }
-    });
 }
 
 /** The newest of each process, from the start of a line. */

@@ -26,10 +26,8 @@ export interface SettingsDeskParts {
   readonly store: Store;
   readonly audit: AuditLog;
   readonly clock: Clock;
-  /** Makes and installs a server certificate with these names. */
-  readonly certify: (names: readonly string[]) => Promise<void>;
   /** What is in a diagnostics bundle besides the settings. */
-  readonly diagnose: (settings: Pick<DiagnosticsParts, 'settings' | 'waiting' | 'now'>) => BundleFile[];
+  readonly diagnose: (settings: Pick<DiagnosticsParts, 'settings' | 'waiting' | 'now'>) => Promise<BundleFile[]>;
 }
 
 /** Whoever changes something, and how he is here: he must not shut himself out. */
@@ -115,7 +113,6 @@ export class SettingsDesk {
     refuseShutOut(this.#started, config, editor);
     const changes = this.preview(text);
     if (text === this.read().text) return [];
-    if (changes.some(({ key }) => key === 'names')) await this.#certify(config.names);
     await store.core.transaction(async tx => {
       const told = changes.slice(0, MAX_LOGGED_CHANGES).map(presentChange).join('; ');
       const detail = { changes: told, count: changes.length };
@@ -156,16 +153,11 @@ export class SettingsDesk {
   async diagnostics(actor: Actor): Promise<{ bytes: number; stream: () => AsyncGenerator<Uint8Array> }> {
     const { store, audit, clock, diagnose } = this.#parts;
     const waiting = this.waiting().map(({ key }) => key);
-    const files = diagnose({ settings: this.read().text, waiting, now: clock.now() });
+    const files = await diagnose({ settings: this.read().text, waiting, now: clock.now() });
     const bytes = bundleBytes(files);
     const detail = { files: files.length, bytes };
     await store.core.transaction(tx => audit.append(tx, { event: 'diagnostics.taken', actor, detail }));
     return { bytes, stream: () => streamBundle(files) };
-  }
-
-  /** With the names of now, too: whoever is here by one of them stays until the next start. */
-  #certify(names: readonly string[]): Promise<void> {
-    return this.#parts.certify([...new Set([...names, ...this.#started.names])]);
   }
 }
 

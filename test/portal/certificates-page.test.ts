@@ -4,11 +4,15 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import forge from 'node-forge';
+import { createLog } from '../../appliance/log.ts';
 import { writeCaCertificate, writeServerCertificate } from '../../appliance/pki/certificates.ts';
+import { installServerCertificate } from '../../appliance/pki/server-certificate.ts';
+import { CertificateDesk } from '../../appliance/portal/certificate-desk.ts';
 import { PASSWORD } from '../identity/open-identity.ts';
 import { askSocket } from './ask-socket.ts';
 import { openTestDesk } from './open-support.ts';
 
+const DAY_MS = 86_400_000;
 const NAME = 'support.example.com';
 const rsa = () => generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
 const pem = (key: KeyObject) => key.export({ type: 'pkcs8', format: 'pem' }).toString();
@@ -83,6 +87,47 @@ test('A-07 what does not fit is refused with what to do; a key that was typed is
   t.deepEqual(await events(), []);
   t.is((await ask('POST', '/admin/certificates', { chain: certify(createPublicKey(key)), key: pem(key) })).status, 303);
   t.deepEqual(await events(), ['certificate.installed']);
+});
+
+test('A-07 the appliance’s own certificate is renewed by the clock: a month before its end, and when a name is not in it', async t => {
+  const { certify, folder, clock, audit, store, events } = await open(t);
+  const install = (names: readonly string[]) => {
+    const key = rsa();
+    const certificate = certify(createPublicKey(key), [...names]);
+    installServerCertificate(folder, { certificate, key: pem(key) });
+  };
+  let names = [NAME];
+  let isAway = true;
+  const lines: string[] = [];
+  const desk = new CertificateDesk({
+    ...{ dataFolder: folder, store, audit, clock, names: () => names, organisation: '' },
+    log: createLog('portal', { write: line => lines.push(line) }),
+    request: () => Promise.reject(new Error('nobody asks')),
+    certify: async wanted => {
+      if (isAway) throw new Error('the signer is away');
+      install(wanted.flatMap(name => [name, `applet.${name}`]));
+    },
+  });
+  t.teardown(() => desk.close());
+  const shown = () => new X509Certificate(readFileSync(join(folder, 'public', 'server.crt')));
+  install([NAME, `applet.${NAME}`]);
+  const first = shown().fingerprint256;
+  await desk.renewWhenDue();
+  t.is(shown().fingerprint256, first, 'it will do');
+  clock.skip(370 * DAY_MS);
+  await t.throwsAsync(desk.renewWhenDue(), { message: 'the signer is away' });
+  desk.start();
+  while (!lines.some(line => line.includes('certificate.not-renewed'))) await new Promise(setImmediate);
+  t.is(shown().fingerprint256, first);
+  isAway = false;
+  await desk.renewWhenDue();
+  t.not(shown().fingerprint256, first);
+  t.true(shown().validToDate.getTime() - clock.now() > 390 * DAY_MS);
+  names = [NAME, 'help.example.com'];
+  await desk.renewWhenDue();
+  t.is(shown().checkHost('help.example.com'), 'help.example.com');
+  await desk.renewWhenDue();
+  t.deepEqual(await events(), ['certificate.renewed', 'certificate.renewed'], 'once each');
 });
 
 function fail(): never {

@@ -191,11 +191,10 @@ export function newStatus(
 function newSettings(at: Pick<TestIdentity, 'audit' | 'store' | 'folder' | 'clock'>): SettingsDesk {
   const path = join(at.folder, CONFIG_FILE);
   if (!existsSync(path)) copyFileSync(join(ROOT, 'config', CONFIG_FILE), path);
-  const parts = { dataFolder: at.folder, publicFolder: at.folder, recordingFolder: join(at.folder, 'recordings') };
+  const parts = { dataFolder: at.folder, recordingFolder: join(at.folder, 'recordings') };
   return new SettingsDesk({
     ...at,
     file: new ConfigFile(at.folder),
-    certify: async () => undefined,
     diagnose: settings => diagnosticFiles({ ...parts, ...settings, version: '0.0.0', metrics: '' }),
   });
 }
@@ -203,7 +202,13 @@ function newSettings(at: Pick<TestIdentity, 'audit' | 'store' | 'folder' | 'cloc
 /** With the real keys and requests; only the signer's process is missing. */
 function newCertificates(at: Pick<TestIdentity, 'audit' | 'store' | 'folder' | 'clock'>): CertificateDesk {
   return new CertificateDesk({
-    ...{ ...at, dataFolder: at.folder, organisation: 'Kestrel Works', names: () => ['support.example.com'] },
+    ...{
+      ...at,
+      dataFolder: at.folder,
+      log: silentLog,
+      organisation: 'Kestrel Works',
+      names: () => ['support.example.com'],
+    },
     request: async ({ names, organisation }) =>
       writeCertificateRequest(names, organisation, (await makeRequestKey(at.folder)).privateKey),
     certify: notHere,

@@ -6,7 +6,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { openLinuxDesktop } from '../../appliance/applet/desktop-linux.ts';
 import { systemClock } from '../../appliance/clock.ts';
 import type { RfbChannel } from '../../appliance/console/rfb-channel.ts';
-import type { ScreenViewer, ViewerListener } from '../../appliance/console/screen-viewer.ts';
+import type { ViewerListener } from '../../appliance/console/screen-viewer.ts';
 import type { TechnicianSession } from '../../appliance/console/technician-session.ts';
 import type { PictureCodecs } from '../../appliance/customer-core/picture-codecs.ts';
 import { ApplianceError } from '../../appliance/errors.ts';
@@ -14,11 +14,11 @@ import type { Bytes } from '../../appliance/protocol/bytes.ts';
 import { allow } from './allow.ts';
 import { type Appliance, startAppliance } from './appliance.ts';
 import { Customer } from './customer.ts';
+import { StillViewer } from './still-viewer.ts';
 import { Technician } from './technician.ts';
 
 /** Takes what a viewer would draw, and hands it to whoever is connected. */
-class Bridge implements ScreenViewer {
-  readonly place = null;
+class Bridge extends StillViewer {
   readonly width = 0;
   readonly height = 0;
   frames = 0;
@@ -26,6 +26,7 @@ class Bridge implements ScreenViewer {
   readonly #listener: ViewerListener;
 
   constructor(channel: RfbChannel, listener: ViewerListener) {
+    super();
     this.#channel = channel;
     this.#listener = listener;
   }
@@ -43,17 +44,6 @@ class Bridge implements ScreenViewer {
       this.#listener.drawn();
     };
   }
-
-  close = () => undefined;
-  control = () => undefined;
-  fit = () => undefined;
-  focus = () => undefined;
-  press = () => undefined;
-  type = () => undefined;
-  releaseKeys = () => undefined;
-  pixelAt = () => null;
-  showPointer = () => undefined;
-  picture = () => Promise.resolve(new Blob());
 }
 
 export class BridgedSession implements AsyncDisposable {

@@ -1,7 +1,7 @@
 // A session that must be recorded, over a real appliance: the console's own session with a viewer that draws all that comes,
 // and the applet's own with a desktop; both in this process, without windows.
 import type { RfbChannel } from '../../appliance/console/rfb-channel.ts';
-import type { ScreenViewer, ViewerListener } from '../../appliance/console/screen-viewer.ts';
+import type { ViewerListener } from '../../appliance/console/screen-viewer.ts';
 import type { TechnicianSession } from '../../appliance/console/technician-session.ts';
 import type { Desktop } from '../../appliance/customer-core/desktop.ts';
 import { allow } from './allow.ts';
@@ -9,6 +9,7 @@ import type { Appliance } from './appliance.ts';
 import { Customer } from './customer.ts';
 import { RfbClient } from './rfb-client.ts';
 import { ZSTD_VIEWER } from './rfb-session.ts';
+import { StillViewer } from './still-viewer.ts';
 import { Technician } from './technician.ts';
 
 export const VIEWING = 'launch-desktop-viewing';
@@ -20,12 +21,12 @@ export function isWell({ recording: { recorder, applet } }: TechnicianSession): 
 }
 
 /** Draws into memory, as noVNC does on the page. */
-export class MemoryViewer implements ScreenViewer {
-  readonly place = null;
+export class MemoryViewer extends StillViewer {
   readonly client: RfbClient;
   readonly #channel: RfbChannel;
 
   constructor(channel: RfbChannel, listener: ViewerListener) {
+    super();
     this.#channel = channel;
     this.client = new RfbClient({
       ...{ encodings: ZSTD_VIEWER, mode: 'continuous' },
@@ -64,17 +65,6 @@ export class MemoryViewer implements ScreenViewer {
   key(keysym: number): void {
     for (const down of [1, 0]) this.#channel.send(Uint8Array.of(4, down, 0, 0, 0, 0, keysym >> 8, keysym & 255));
   }
-
-  close = () => undefined;
-  control = () => undefined;
-  fit = () => undefined;
-  focus = () => undefined;
-  press = () => undefined;
-  type = () => undefined;
-  releaseKeys = () => undefined;
-  pixelAt = () => null;
-  showPointer = () => undefined;
-  picture = () => Promise.resolve(new Blob());
 }
 
 export class RecordedSession implements AsyncDisposable {

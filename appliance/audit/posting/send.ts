@@ -5,12 +5,12 @@ import { once } from 'node:events';
 import { request } from 'node:https';
 import { isIP } from 'node:net';
 import { ApplianceError, describeError } from '../../errors.ts';
+import { clientTls } from '../../pki/client-tls.ts';
 import { type PostSettings, parseTarget, readAuthorities } from '../post-settings.ts';
 import { type Address, chooseAddress, type Resolve } from './target.ts';
 
 const DEADLINE_MS = 10_000;
 const MAX_ANSWER_BYTES = 64 * 1024;
-const SUITES = ['TLS_AES_256_GCM_SHA384', 'ECDHE-RSA-AES256-GCM-SHA384', 'ECDHE-ECDSA-AES256-GCM-SHA384'].join(':');
 
 export interface Post {
   /** The same with each try of the same post. */
@@ -67,7 +67,7 @@ function exchange(url: URL, to: Address, settings: PostSettings, post: Post, sig
         method: 'POST',
       },
       ...{ agent: false, signal, maxHeaderSize: 16_384 },
-      ...{ minVersion: 'TLSv1.2', ciphers: SUITES, ecdhCurve: 'X25519MLKEM768:X25519:P-256:P-384' },
+      ...clientTls,
       // The name is not asked for again: between two answers it could become another address.
       lookup: (_host, { all }, done) => (all ? done(null, [to]) : done(null, to.address, to.family)),
       ...(isIP(name) === 0 ? { servername: name } : {}),

@@ -2,8 +2,9 @@
 import Router from '@koa/router';
 import { z } from 'zod';
 import type { CertificateDesk } from '../certificate-desk.ts';
+import { admittedTo } from '../settings/admitted.ts';
 import type { SettingsDesk } from '../settings-desk.ts';
-import type { PortalContext, PortalMiddleware, PortalRouter, PortalState } from '../web/context.ts';
+import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
 import { emptyForm, type Form, tryForm } from '../web/forms.ts';
 import { type Guards, sessionOf } from '../web/guards.ts';
 import type { Pages } from '../web/pages.ts';
@@ -31,10 +32,7 @@ export interface CertificateParts {
 export function certificateRoutes({ certificates, settings, guards, pages }: CertificateParts): PortalRouter {
   const router: PortalRouter = new Router<PortalState>({ sensitive: true, strict: true });
   const master = guards.requireRole('master-admin');
-  const admitted: PortalMiddleware = (ctx, next) => {
-    settings.admit(ctx.state.address);
-    return next();
-  };
+  const admitted = admittedTo(settings);
   const show = (ctx: PortalContext, form: Form, isDone: boolean) => {
     const list = certificates.list();
     const view = { form, isDone, list, waiting: certificates.waiting(), anchors: certificates.anchors() };

@@ -4,9 +4,10 @@ import Router from '@koa/router';
 import { z } from 'zod';
 import { type ConfigDifference, findConfigFaults } from '../../config.ts';
 import { ApplianceError } from '../../errors.ts';
+import { admittedTo } from '../settings/admitted.ts';
 import { allFields, presentValue, sections } from '../settings/fields.ts';
 import type { SettingsDesk, SettingsEditor } from '../settings-desk.ts';
-import type { PortalContext, PortalMiddleware, PortalRouter, PortalState } from '../web/context.ts';
+import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
 import { emptyForm, type Form, formWith, tryForm } from '../web/forms.ts';
 import { type Guards, sessionOf } from '../web/guards.ts';
 import type { Pages } from '../web/pages.ts';
@@ -32,10 +33,7 @@ export interface SettingsParts {
 export function settingsRoutes({ settings, guards, pages }: SettingsParts): PortalRouter {
   const router: PortalRouter = new Router<PortalState>({ sensitive: true, strict: true });
   const master = guards.requireRole('master-admin');
-  const admitted: PortalMiddleware = (ctx, next) => {
-    settings.admit(ctx.state.address);
-    return next();
-  };
+  const admitted = admittedTo(settings);
   const view = new SettingsView(settings, pages);
   router.get('/admin/settings', master, admitted, async ctx => {
     view.show(ctx, view.formNow(), parse(ListQuery, { saved: ctx.query.saved }).saved === 'yes');
@@ -123,7 +121,8 @@ class SettingsView {
       waiting,
       isBroken: config === null,
       network: this.#settings.network(),
-      ...splitHistory(history),
+      history,
+      latest: history[0] ?? null,
     };
     this.#pages.show(ctx, 'settings', { title: 'Settings', ...view });
   }
@@ -135,11 +134,6 @@ class SettingsView {
     const view = { form: shown, faults, isChecked: changes !== null, changes: (changes ?? []).map(present) };
     this.#pages.show(ctx, 'settings-file', { title: 'The whole file', ...view });
   }
-}
-
-/** The latest change can be taken back with one button. */
-function splitHistory<T>(history: readonly T[]) {
-  return { latest: history[0] ?? null, history };
 }
 
 function present({ key, before, after }: ConfigDifference) {

@@ -4,15 +4,14 @@ import { isIP } from 'node:net';
 import { createTransport } from 'nodemailer';
 import type { MailConfig } from '../../config.ts';
 import { ApplianceError, describeError } from '../../errors.ts';
-import { ALERT_TLS } from './alert-tls.ts';
+import { clientTls } from '../../pki/client-tls.ts';
+import { checkPrivate } from '../../pki/key-files.ts';
 import type { SendOptions } from './syslog.ts';
 
 const DEADLINE_MS = 30_000;
 const STEP_MS = 10_000;
 const PORTS = { tls: 465, starttls: 587 } as const;
 const MAX_PASSWORD_BYTES = 1024;
-/** Bits of group and others. */
-const OTHERS = 0o077;
 
 export interface Mail {
   readonly subject: string;
@@ -62,13 +61,13 @@ async function securityOf({ host, security, authorities, user, passwordFile }: M
   const named = isIP(host) === 0 ? { servername: host } : {};
   const auth = user === null ? {} : { auth: { user, pass: await readPassword(passwordFile) } };
   const how = security === 'tls' ? { secure: true } : { secure: false, requireTLS: true };
-  return { ...how, ...auth, tls: { ...ALERT_TLS, ...trusted, ...named } };
+  return { ...how, ...auth, tls: { ...clientTls, ...trusted, ...named } };
 }
 
 async function readPassword(path: string | null): Promise<string> {
   if (path === null) throw new Error('alerts.mail.passwordFile is not set');
-  const { mode, size } = await stat(path);
-  if ((mode & OTHERS) !== 0) throw new Error(`${path} can be read by others; chmod 600`);
+  checkPrivate(path);
+  const { size } = await stat(path);
   if (size > MAX_PASSWORD_BYTES) throw new Error(`${path} is too large for a password`);
   return (await readFile(path, 'utf8')).replace(/\r?\n$/, '');
 }

@@ -8,7 +8,7 @@ import { isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import type { SyslogConfig } from '../../config.ts';
 import { ApplianceError, describeError } from '../../errors.ts';
-import { ALERT_TLS } from './alert-tls.ts';
+import { clientTls } from '../../pki/client-tls.ts';
 
 const DEADLINE_MS = 10_000;
 const DAEMON = 3; // facility, RFC 5424 §6.2.1
@@ -105,7 +105,7 @@ async function sendByTls(
 ): Promise<void> {
   const trusted = authorities === null ? {} : { ca: await readFile(authorities) };
   const name = isIP(host) === 0 ? { servername: host } : {};
-  const socket = connect({ host, port, ...ALERT_TLS, ...trusted, ...name });
+  const socket = connect({ host, port, ...clientTls, ...trusted, ...name });
   socket.on('error', () => undefined); // told by whichever of the two below waits
   try {
     const ended = once(socket, 'close', { signal });
