@@ -77,7 +77,7 @@ async function bringCertificate(t: ExecutionContext, admin: TestBrowser): Promis
 
 /** The gateway has taken it up by itself, and shows it to whoever trusts its authority alone. */
 async function isShown(t: ExecutionContext, { gateways, url }: Appliance, ca: string): Promise<void> {
-  await gateways[0]?.told('gateway.certificates-loaded');
+  await gateways[0]?.told('gateway.certificates-loaded', ({ labels }) => Array.isArray(labels) && labels.length === 2);
   const socket = connect({ host: '127.0.0.1', port: Number(new URL(url).port), servername: 'localhost', ca });
   await once(socket, 'secureConnect');
   t.true(socket.authorized);

@@ -67,11 +67,12 @@ export class ApplianceProcess {
     await this.start();
   }
 
-  /** Resolves with the first line of its log that tells of this, also where it was told before. */
-  async told(event: string): Promise<Record<string, unknown>> {
+  /** Resolves with the first line of its log that tells of this, and of what fits, also where it was told before. */
+  async told(event: string, fits: (line: Record<string, unknown>) => boolean = () => true) {
     for (;;) {
-      const line = this.output.find(one => one.includes(`"event":"${event}"`));
-      if (line !== undefined) return JSON.parse(line);
+      const lines = this.output.filter(one => one.includes(`"event":"${event}"`));
+      const found = lines.map((line): Record<string, unknown> => JSON.parse(line)).find(fits);
+      if (found !== undefined) return found;
       await new Promise<void>(resolve => this.#waiting.push(resolve));
     }
   }
