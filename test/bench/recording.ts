@@ -27,11 +27,15 @@ const CALM_SECONDS = 240;
 const HARSH_SECONDS = 120;
 /** A picture is in the recording so long after it was on the display at most: five a second, on a busy machine. */
 const LATE_MS = 2000;
+/** A picture that is shown so long has to be among five a second. */
+const SHOWN_MS = 220;
+/** What an editor moves by itself after his user has stopped is over by then. */
+const MAX_FADE_MS = 3000;
 /** Of the ink: a caret that blinks meanwhile is less. */
 const MAX_UNREADABLE = 0.01;
 const [INK, MIDDLE, PAPER] = [64, 128, 192];
 
-/** The display at a moment at which only a caret moves; red, green, blue, 255. */
+/** The display while nothing on it moves; red, green, blue, 255. */
 interface Capture {
   readonly from: number;
   readonly until: number;
@@ -96,13 +100,24 @@ async function recorded(appliance: Appliance, work: Work, seconds: number): Prom
   return captures;
 }
 
+/** What the display shows for a fifth of a second and more: a scroll bar that fades is no rest, a caret between two blinks is. */
 async function capture(display: string): Promise<Capture> {
-  const from = Date.now();
-  const { rgb } = pictureOf(display);
-  const until = Date.now();
+  const until = Date.now() + MAX_FADE_MS;
+  let [from, rgb] = [Date.now(), pictureOf(display).rgb];
+  for (;;) {
+    await delay(SHOWN_MS);
+    const now = Date.now();
+    const next = pictureOf(display).rgb;
+    if (next.equals(rgb)) return { from, until: Date.now(), pixels: withAlpha(rgb) };
+    if (now > until) throw new Error(`the display does not rest for ${SHOWN_MS} ms`);
+    [from, rgb] = [now, next];
+  }
+}
+
+function withAlpha(rgb: Buffer): Buffer {
   const pixels = Buffer.alloc(WIDTH * HEIGHT * 4, 255);
   for (let at = 0, out = 0; at < rgb.length; at += 3, out += 4) rgb.copy(pixels, out, at, at + 3);
-  return { from, until, pixels };
+  return pixels;
 }
 
 /** @throws where one is not in the recording at its time, in every pixel */

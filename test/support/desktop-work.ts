@@ -23,7 +23,7 @@ export class WorkDesktop implements AsyncDisposable {
   #kept = 0;
   #working = true;
   #done: Promise<void> = Promise.resolve();
-  /** Called in the work of an editor's user whenever nothing but his caret moves for a second and more. */
+  /** Called in the work of an editor's user when he has done nothing for a while, and goes on doing nothing. */
   atRest: () => Promise<void> = () => Promise.resolve();
 
   private constructor(display: string, server: ChildProcess) {
@@ -158,8 +158,9 @@ export class WorkDesktop implements AsyncDisposable {
   async #rest(ms: number): Promise<void> {
     if (!this.#working) return;
     await delay(ms / 2);
+    const from = performance.now();
     await this.atRest();
-    await delay(ms / 2); // also where it ends now: what rested has been seen
+    await delay(Math.max(0, ms / 2 - (performance.now() - from))); // looking does not make it rest longer
   }
 
   async #tool(...args: string[]): Promise<string> {
