@@ -66,6 +66,12 @@ export class Posts {
     await this.#working;
   }
 
+  /** That somebody looks at where sessions are posted to, and at what waits. */
+  async viewed(actor: Actor): Promise<void> {
+    const { store, audit } = this.#parts;
+    await store.core.transaction(tx => audit.append(tx, { event: 'posts.viewed', actor }));
+  }
+
   async settings(): Promise<PostSettings> {
     return (await this.#parts.store.settings.get(SETTING, PostSettings)) ?? noPosts;
   }

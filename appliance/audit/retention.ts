@@ -159,6 +159,12 @@ export class Retention {
     await this.#look();
   }
 
+  /** That somebody looks at what goes, and at what is held. */
+  async viewed(actor: Actor): Promise<void> {
+    const { store, audit } = this.#parts;
+    await store.core.transaction(tx => audit.append(tx, { event: 'retention.viewed', actor }));
+  }
+
   holds(): Promise<LegalHold[]> {
     return listHolds(this.#parts.store.core.read);
   }

@@ -67,7 +67,8 @@ export const routeTable: Readonly<Record<string, readonly string[]>> = {
     ...['GET /admin/addresses', 'GET /admin/addresses/:id', 'POST /admin/addresses/:id'],
     ...['GET /admin/backups', 'POST /admin/backups'],
     ...['GET /admin/posts', 'POST /admin/posts', 'POST /admin/posts/try', 'POST /admin/posts/:id/again'],
-    ...['POST /admin/retention', 'POST /admin/retention/confirm'],
+    ...['POST /admin/retention', 'POST /admin/retention/confirm', 'POST /admin/retention/holds'],
+    'POST /admin/retention/holds/:id/release',
     ...['GET /admin/certificates', 'POST /admin/certificates', 'POST /admin/certificates/request'],
     ...['POST /admin/certificates/renew', 'POST /admin/certificates/:label/remove'],
     ...['GET /admin/settings', 'POST /admin/settings', 'GET /admin/settings/file', 'POST /admin/settings/file'],
@@ -86,7 +87,7 @@ export const routeTable: Readonly<Record<string, readonly string[]>> = {
     ...['GET /admin/about', 'GET /admin/about/sbom.json'],
   ],
   'master-admin or auditor': [
-    ...['GET /admin/retention', 'POST /admin/retention/holds', 'POST /admin/retention/holds/:id/release'],
+    'GET /admin/retention',
     ...['GET /admin/audit', 'POST /admin/audit/export', 'POST /admin/audit/export-found'],
     ...['GET /auditor/sessions/:id', 'GET /auditor/sessions/:id/evidence.zip'],
     ...['rcrec', 'avi'].map(form => `GET /auditor/recordings/:id/film.${form}`),

@@ -30,6 +30,7 @@ export interface PostsParts {
 export function postRoutes({ guards, pages, keeping: { posts } }: PostsParts): PortalRouter {
   const router: PortalRouter = new Router<PortalState>({ sensitive: true, strict: true });
   const show = async (ctx: PortalContext, form: Form, told: string) => {
+    await posts.viewed(sessionOf(ctx).actor); // before it is shown
     const settings = await posts.settings();
     const queue = (await posts.list()).map(presentPost);
     const choices = POST_FORMATS.map(value => ({ value, label: formats[value], chosen: form.values.format === value }));

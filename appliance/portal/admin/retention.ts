@@ -1,4 +1,5 @@
-// How long things are kept (G-05): what goes tonight, the first yes to it, legal holds.
+// How long things are kept (G-05): what goes tonight, the first yes to it, legal holds. An auditor sees it and changes
+// nothing (D-08); that it was looked at is logged (G-02).
 import Router from '@koa/router';
 import { z } from 'zod';
 import { type Retention, RetentionSettings } from '../../audit/retention.ts';
@@ -32,7 +33,9 @@ export interface RetentionParts {
 export function retentionRoutes({ guards, pages, keeping: { retention } }: RetentionParts): PortalRouter {
   const router: PortalRouter = new Router<PortalState>({ sensitive: true, strict: true });
   const show = async (ctx: PortalContext, forms: { settings?: Form; hold?: Form }) => {
-    const isMaster = sessionOf(ctx).member.roles.includes('master-admin');
+    const { actor, member } = sessionOf(ctx);
+    const isMaster = member.roles.includes('master-admin');
+    await retention.viewed(actor); // before it is shown
     const asked = typeof ctx.query.session === 'string' ? ctx.query.session.slice(0, 64) : '';
     const settings = forms.settings ?? formWith(textsOf(await retention.settings()));
     const view = {
@@ -56,7 +59,7 @@ export function retentionRoutes({ guards, pages, keeping: { retention } }: Reten
     await retention.confirm(sessionOf(ctx).actor);
     back(ctx);
   });
-  router.post('/admin/retention/holds', guards.requireRole('master-admin', 'auditor'), async ctx => {
+  router.post('/admin/retention/holds', guards.requireRole('master-admin'), async ctx => {
     const typed = parse(HoldForm, ctx.request.body);
     const fault = await tryForm(typed, HOLD_FIELDS, async () => {
       await retention.hold(sessionOf(ctx).actor, parseId(typed.sessionId), typed.reason);
@@ -66,7 +69,7 @@ export function retentionRoutes({ guards, pages, keeping: { retention } }: Reten
     ctx.status = fault.status;
     await show(ctx, { hold: fault.form });
   });
-  router.post('/admin/retention/holds/:id/release', guards.requireRole('master-admin', 'auditor'), async ctx => {
+  router.post('/admin/retention/holds/:id/release', guards.requireRole('master-admin'), async ctx => {
     await retention.release(sessionOf(ctx).actor, parseSessionId(parse(ById, ctx.params).id));
     back(ctx);
   });

@@ -1,0 +1,41 @@
+// The pages of what is kept and what is posted: an auditor looks and changes nothing, and that anybody looked is logged.
+import test from 'ava';
+import { PASSWORD } from '../identity/open-identity.ts';
+import { askSocket } from './ask-socket.ts';
+import { openTestDesk } from './open-support.ts';
+
+test('D-08 G-02 a hold is a master admin’s to set and to release; an auditor sees it; who looks at such a page is logged', async t => {
+  const at = await openTestDesk();
+  t.teardown(() => at.close());
+  const { id } = await at.made();
+  const signIn = async (role: 'master-admin' | 'auditor') => {
+    await at.member(`${role}@example.com`, [role]);
+    return (await at.signIn(`${role}@example.com`, PASSWORD)).token;
+  };
+  const [auditor, master] = [await signIn('auditor'), await signIn('master-admin')];
+  const html = { accept: 'text/html' };
+  const see = (token: string, path = '/admin/retention') => askSocket(at.socketPath, 'GET', path, token, html);
+  const act = (token: string, path: string, form: Record<string, string> = {}) =>
+    askSocket(at.socketPath, 'POST', `/admin/retention/holds${path}`, token, {}, form);
+  const wish = { sessionId: id, reason: 'case 4711' };
+
+  t.is((await act(auditor, '', wish)).code, 'portal.not-allowed');
+  t.is((await act(master, '', wish)).status, 303);
+  const [seenByAuditor, seenByMaster] = [(await see(auditor)).body, (await see(master)).body];
+  for (const body of [seenByAuditor, seenByMaster]) t.true(body.includes('case 4711'));
+  t.regex(seenByMaster, /action="\/admin\/retention\/holds\/[^"]+\/release"/);
+  t.notRegex(seenByAuditor, /action="\/admin\/retention/, 'no form that would be refused');
+  t.is((await act(auditor, `/${id}/release`)).code, 'portal.not-allowed');
+  t.true((await see(auditor)).body.includes('case 4711'));
+  t.is((await act(master, `/${id}/release`)).status, 303);
+  t.is((await see(master, '/admin/posts')).status, 200);
+  const told = (await at.entries()).filter(({ event }) => /^(hold|retention|posts)\./.test(event));
+  t.deepEqual(
+    told.map(({ event, actor }) => `${event} ${actor.name?.split('@')[0]}`),
+    [
+      'hold.set master-admin',
+      ...['auditor', 'master-admin', 'auditor'].map(who => `retention.viewed ${who}`),
+      ...['hold.released master-admin', 'posts.viewed master-admin'],
+    ],
+  );
+});
