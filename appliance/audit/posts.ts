@@ -207,7 +207,9 @@ function trial({ format, withChat }: PostSettings, now: number): Written {
     technicianId: '',
     technician: 'Test',
     group: 'Test',
+    channel: null,
     customer: 'Test',
+    question: null,
     language: 'en',
     platform: 'linux',
   };

@@ -5,11 +5,16 @@ export interface SessionDetails {
   readonly id: SessionId;
   readonly state: string;
   readonly reason: string | null;
-  readonly technicianId: string;
+  /** Null where nobody picked it up. */
+  readonly technicianId: string | null;
   readonly technician: string;
+  /** The last one it was in; null where it came by none. */
+  readonly channel: string | null;
   /** `Helpdesk › Night shift` */
   readonly group: string;
   readonly customer: string | null;
+  /** What he said at a channel that it is about; null where chat is not to be told. */
+  readonly question: string | null;
   readonly language: string | null;
   readonly platform: string | null;
   /** ms UTC */

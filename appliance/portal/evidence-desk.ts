@@ -44,7 +44,7 @@ const Statement = z.strictObject({ payload: z.string(), signature: z.string() })
 export interface EvidenceDeskParts {
   readonly store: Store;
   readonly audit: AuditLog;
-  readonly support: Pick<Support, 'sessions' | 'chat' | 'groups' | 'recordings'>;
+  readonly support: Pick<Support, 'sessions' | 'channels' | 'chat' | 'groups' | 'recordings'>;
   readonly films: Pick<KeptRecordings, 'filesOf'>;
   readonly signer: ManifestSigner;
   /** Of the keys a bundle is verified with: the data folder's `public/`. */
@@ -207,12 +207,23 @@ export class EvidenceDesk {
   }
 
   async #factsOf(session: SessionRow): Promise<Pick<Facts, 'session' | 'appletKey'>> {
-    const { sessions, groups } = this.#parts.support;
+    const { sessions, groups, channels } = this.#parts.support;
     const { state, endReason, ownerId, ownerName, language, platform, createdAt, pickedUpAt, endedAt } = session;
-    const who = { technician: ownerName, technicianId: ownerId, customer: await sessions.customerNameOf(session) };
+    const { name: customer, question } = await sessions.customerOf(session);
+    const who = { technician: ownerName, technicianId: ownerId, customer, question };
     const group = pathName(await groups.path(session.groupId));
+    const channel = await channels.nameOf(session.channelId);
     const times = { createdAt, pickedUpAt, endedAt };
-    const known = withoutNulls<string | number>({ state, endReason, ...who, group, language, platform, ...times });
+    const known = withoutNulls<string | number>({
+      state,
+      endReason,
+      ...who,
+      channel,
+      group,
+      language,
+      platform,
+      ...times,
+    });
     return { session: known, ...(session.appletKey !== null && { appletKey: session.appletKey }) };
   }
 

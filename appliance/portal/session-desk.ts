@@ -30,7 +30,7 @@ const TYPES: Record<FilmForm, string> = { rcrec: 'application/octet-stream', avi
 export interface SessionDeskParts {
   readonly store: Store;
   readonly audit: AuditLog;
-  readonly support: Pick<Support, 'sessions' | 'chat' | 'groups' | 'recordings'>;
+  readonly support: Pick<Support, 'sessions' | 'chat' | 'groups' | 'channels' | 'recordings'>;
   readonly films: Pick<KeptRecordings, 'filesOf'>;
   readonly clock: Clock;
 }
@@ -38,7 +38,9 @@ export interface SessionDeskParts {
 export interface SessionHead extends SessionRow {
   /** Null where none was given, or it was erased. */
   readonly customerName: string | null;
+  readonly question: string | null;
   readonly group: string;
+  readonly channel: string | null;
 }
 
 export interface SessionRecording extends RecordingRow {
@@ -132,14 +134,15 @@ export class SessionDesk {
   }
 
   async #head(id: SessionId): Promise<SessionHead | null> {
-    const { sessions, groups } = this.#parts.support;
+    const { sessions, groups, channels } = this.#parts.support;
     const session = await sessions.get(id).catch((error: unknown) => {
       if (error instanceof ApplianceError && error.code === 'session.missing') return null;
       throw error;
     });
     if (session === null) return null;
     const group = pathName(await groups.path(session.groupId));
-    return { ...session, customerName: await sessions.customerNameOf(session), group };
+    const { name: customerName, question } = await sessions.customerOf(session);
+    return { ...session, customerName, question, group, channel: await channels.nameOf(session.channelId) };
   }
 
   /** Newest first. */

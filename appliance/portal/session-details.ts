@@ -11,7 +11,7 @@ const MAX_EVENTS = 2000;
 const NOT_TOLD = ['chat.', 'post.', 'recording.', 'session.viewed'];
 
 export function sessionDescriber(
-  { sessions, groups, chat }: Pick<Support, 'sessions' | 'groups' | 'chat'>,
+  { sessions, groups, channels, chat }: Pick<Support, 'sessions' | 'groups' | 'channels' | 'chat'>,
   audit: Pick<AuditLog, 'search'>,
 ): DescribeSession {
   return async (id, withChat) => {
@@ -29,10 +29,12 @@ export function sessionDescriber(
         endedAt,
       } = session;
       const times = { createdAt, pickedUpAt, endedAt };
-      const who = { technicianId: ownerId, technician: ownerName, customer: await sessions.customerNameOf(session) };
+      const { name: customer, question } = await sessions.customerOf(session);
+      const who = { technicianId: ownerId, technician: ownerName, customer, question: withChat ? question : null };
+      const channel = await channels.nameOf(session.channelId);
       const group = pathName(await groups.path(session.groupId));
       const more = { events: await eventsOf(audit, id), chat: withChat ? await linesOf(chat, id) : null };
-      return { id, state, reason, ...who, group, language, platform, ...times, ...more };
+      return { id, state, reason, ...who, channel, group, language, platform, ...times, ...more };
     } catch (error) {
       if (error instanceof ApplianceError && error.code === 'session.missing') return null;
       throw error;

@@ -10,6 +10,8 @@ import type { Log } from '../log.ts';
 import type { Gauge, Metrics } from '../metrics.ts';
 import type { Groups } from '../permissions/groups.ts';
 import { ActionLog } from '../sessions/action-log.ts';
+import { ChannelEntries } from '../sessions/channel-entries.ts';
+import { Channels } from '../sessions/channels.ts';
 import { Chat } from '../sessions/chat.ts';
 import { Codes } from '../sessions/codes.ts';
 import { Entries } from '../sessions/entries.ts';
@@ -43,6 +45,8 @@ export class Support {
   readonly groups: Groups;
   readonly sessions: Sessions;
   readonly entries: Entries;
+  readonly channels: Channels;
+  readonly channelEntries: ChannelEntries;
   readonly legTokens: LegTokens;
   readonly chat: Chat;
   readonly actions: ActionLog;
@@ -65,6 +69,8 @@ export class Support {
     this.sessions = new Sessions(options);
     const shared = { ...options, sessions: this.sessions, groups: this.groups };
     this.entries = new Entries(shared);
+    this.channels = new Channels(shared);
+    this.channelEntries = new ChannelEntries({ ...shared, channels: this.channels, entries: this.entries });
     this.legTokens = new LegTokens(shared);
     this.chat = new Chat(shared);
     this.actions = new ActionLog({ ...shared, chat: this.chat });
@@ -110,6 +116,7 @@ export class Support {
     this.rights.close();
     this.codes.close();
     this.statuses.close();
+    this.channels.close();
     await this.unrecorded.close();
     await this.actions.close();
     await this.sessions.close();

@@ -10,6 +10,7 @@
 //   POST   /technician/api/sessions/:id/{pick-up,hold,resume,take-back}     {} → SessionView
 //   POST   /technician/api/sessions/:id/end             { reason } → SessionView
 //   POST   /technician/api/sessions/:id/offer           { technicianId } → SessionView
+//   POST   /technician/api/sessions/:id/queue           { channelId } → SessionView: to whoever serves the channel
 //   POST   /technician/api/sessions/:id/link            {} → LinkFacts
 //   POST   /technician/api/sessions/:id/certify         { spk, nonce } → SignedView
 //   POST   /technician/api/sessions/:id/relay           RelayRequest → { paths: RelayPath[] }; the applet is told too
@@ -18,6 +19,7 @@
 //   POST   /technician/api/sessions/:id/codes           { linkId, match } → {}
 //   POST   /technician/api/status                       { status } → {}
 //   POST   /technician/api/here                         {} → {}: he is at work, and his login stays alive
+//   GET    /technician/api/channels                     { channels: ChannelView[] }: those it can be handed to
 //   GET    /technician/api/technicians                  { technicians: TechnicianView[] }
 //   GET, POST /technician/api/replies; PUT, DELETE /technician/api/replies/:id     ReplyView
 // A refusal is { error: { code, message, hint } } with the status of its kind.
@@ -60,9 +62,14 @@ export interface SessionView {
   /** One of `sessionStates` (permissions/decision.ts). */
   readonly state: string;
   readonly queue: QueueName;
-  readonly owner: { readonly id: string; readonly name: string };
+  /** Nobody, with an id of null, while it waits in a channel. */
+  readonly owner: { readonly id: string | null; readonly name: string };
+  /** Name of the last channel it was in. */
+  readonly channel: string | null;
   readonly offeredTo: string | null;
   readonly customerName: string | null;
+  /** What he said at a channel that it is about. */
+  readonly question: string | null;
   readonly language: string | null;
   readonly platform: string | null;
   readonly isPresent: boolean;
@@ -157,6 +164,14 @@ export interface TechnicianView {
   readonly id: string;
   readonly name: string;
   readonly status: StatusName;
+}
+
+export interface ChannelView {
+  readonly id: string;
+  readonly name: string;
+  readonly waiting: number;
+  /** Somebody who serves it is available or busy. */
+  readonly isAttended: boolean;
 }
 
 /** Text messages on `/technician/events`. The first is `hello`; who gets none for 30 s takes the socket for dead. */

@@ -160,7 +160,7 @@ export class Rights {
     const signed = await this.#sign(
       'credential',
       {
-        ...{ role: to.role, sid: session.id, spk: to.spk, sub: isConsole ? session.ownerId : 'customer' },
+        ...{ role: to.role, sid: session.id, spk: to.spk, sub: isConsole ? ownerOf(session) : 'customer' },
         ...{ nbf, exp: nbf + MAX_CREDENTIAL_MS, features: to.features, nonce: to.nonce },
         policy: toBase64Url(sha256(policy)),
         jti: toBase64Url(randomBytes(16)),
@@ -183,12 +183,13 @@ export class Rights {
     if (!ID.test(nonce)) throw refused('that is no nonce');
     const session = await sessions.get(sessionId);
     this.#checkLink(session, linkId);
-    await this.#checkAuthority(session.ownerId, session.linkLogin);
+    const sub = ownerOf(session);
+    await this.#checkAuthority(sub, session.linkLogin);
     const counter = await store.core.transaction(async tx => {
       this.#checkLink(await sessions.get(sessionId, tx), linkId);
       return nextNumber(tx, sessionId, 'leases_made');
     });
-    return this.#sign('lease', { sid: sessionId, linkId, sub: session.ownerId, counter, nonce, ttlMs: LEASE_MS });
+    return this.#sign('lease', { sid: sessionId, linkId, sub, counter, nonce, ttlMs: LEASE_MS });
   }
 
   /**
@@ -301,7 +302,7 @@ export class Rights {
       if (isOver(state) || ownerId !== session.ownerId) throw refused('the session has moved on');
       await changeIn(tx, session.id, state, { linkLogin: loginId });
     });
-    await this.#checkAuthority(session.ownerId, loginId);
+    await this.#checkAuthority(ownerOf(session), loginId);
   }
 
   async #checkReceipt(tx: Transaction, session: SessionRow, technician: Actor, receipt: ConsentReceipt): Promise<void> {
@@ -350,10 +351,12 @@ export class Rights {
       throw refused('the technician is not signed in (any more)');
   }
 
-  #sessionChanged({ sessionId, ownerId: memberId, event, state }: SessionChange): void {
+  #sessionChanged({ sessionId, ownerId, leaver, event, state }: SessionChange): void {
     if (event === 'session.held') for (const listener of this.#stopped) listener(sessionId, 'held');
-    const reason = event === 'session.offered' ? 'transferred' : 'ended';
-    if (event !== 'session.offered' && !isOver(state)) return;
+    const isHandedOn = event === 'session.offered' || event === 'session.queued';
+    const reason = isHandedOn ? 'transferred' : 'ended';
+    const memberId = leaver ?? ownerId;
+    if (memberId === null || !(isHandedOn || isOver(state))) return;
     for (const listener of this.#revoked) listener({ sessionId, memberId, reason });
   }
 
@@ -382,6 +385,12 @@ function checkPermissions({ action, under }: ConsentReceipt, about: Omit<Questio
   if (asked.allowed) return;
   if (asked.missing === null) throw refused('nothing a customer can be asked for');
   throw denial(asked.missing, decisionOf(asked.missing).why);
+}
+
+/** @throws ApplianceError `rights.refused` while the session waits in a channel */
+function ownerOf({ ownerId }: SessionRow): string {
+  if (ownerId === null) throw refused('nobody has picked the session up');
+  return ownerId;
 }
 
 function refused(why: string): ApplianceError {

@@ -1,6 +1,6 @@
 // The states of a support session (E-02) and what moves it from one to the next. Every pair is tested.
 //   connecting    made; no applet has claimed it yet
-//   waiting       the customer is there and waits in the queue
+//   waiting       the customer is there and waits in the queue: of his technician, or of a channel
 //   active        a technician has picked up
 //   on-hold       picked up, set aside; the customer sees that
 //   transferring  offered to another technician
@@ -18,6 +18,7 @@ export const sessionEvents = [
   'resume',
   'transfer',
   'take-back',
+  'queue',
   'reboot',
   'time-out',
   'end',
@@ -30,6 +31,7 @@ const moves: Record<SessionState, Partial<Record<SessionEvent, SessionState>>> =
   active: {
     hold: 'on-hold',
     transfer: 'transferring',
+    queue: 'waiting',
     reboot: 'rebooting',
     'applet-lost': 'reconnecting',
     end: 'closed',
@@ -37,6 +39,7 @@ const moves: Record<SessionState, Partial<Record<SessionEvent, SessionState>>> =
   'on-hold': {
     resume: 'active',
     transfer: 'transferring',
+    queue: 'waiting',
     'applet-lost': 'on-hold',
     'applet-here': 'on-hold',
     'time-out': 'timed-out',
@@ -85,9 +88,12 @@ const limits: Record<SessionState, number | null> = {
   closed: null,
 };
 
-/** @returns ms UTC, or null for no deadline */
-export function deadlineOf(state: SessionState, now: number): number | null {
-  const limit = limits[state];
+/** Whoever begins at a channel comes at once or never: his place is another's then. */
+const QUEUED_CONNECTING_MS = 30 * MINUTE;
+
+/** @param isQueued in a channel, without a technician. @returns ms UTC, or null for no deadline */
+export function deadlineOf(state: SessionState, now: number, isQueued = false): number | null {
+  const limit = isQueued && state === 'connecting' ? QUEUED_CONNECTING_MS : limits[state];
   return limit === null ? null : now + limit;
 }
 

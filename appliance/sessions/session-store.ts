@@ -7,10 +7,15 @@ import type { Reader, Row, SqlValue, Transaction } from '../store/sql.ts';
 export interface SessionRow {
   readonly id: SessionId;
   readonly state: SessionState;
-  readonly ownerId: string;
+  /** Null while it waits in a channel for whoever picks it up. */
+  readonly ownerId: string | null;
+  /** Empty while there is none. */
   readonly ownerName: string;
   readonly offeredTo: string | null;
+  /** Of the owner; the root while there has been none. */
   readonly groupId: string;
+  /** The last channel it was in. */
+  readonly channelId: string | null;
   readonly language: string | null;
   /** As its applet said: `win-x64`; null before it was claimed. */
   readonly platform: string | null;
@@ -46,6 +51,7 @@ const columns = {
   ownerName: 'owner_name',
   offeredTo: 'offered_to',
   groupId: 'group_id',
+  channelId: 'channel_id',
   language: 'language',
   platform: 'platform',
   customer: 'customer',
@@ -74,6 +80,8 @@ export interface SessionFilter {
   readonly states: readonly SessionState[];
   /** Sessions this technician owns or was offered. */
   readonly memberId?: string;
+  /** And those without an owner that wait in these channels. */
+  readonly channelIds?: readonly string[];
   readonly groupIds?: readonly string[];
   readonly limit: number;
 }
@@ -82,18 +90,28 @@ export async function insertSession(
   tx: Transaction,
   row: Pick<
     SessionRow,
-    'id' | 'state' | 'ownerId' | 'ownerName' | 'groupId' | 'language' | 'customer' | 'createdAt' | 'deadline'
+    | 'id'
+    | 'state'
+    | 'ownerId'
+    | 'ownerName'
+    | 'groupId'
+    | 'channelId'
+    | 'language'
+    | 'customer'
+    | 'createdAt'
+    | 'deadline'
   >,
 ): Promise<void> {
   await tx.run(
-    `INSERT INTO support_session (id, state, owner_id, owner_name, group_id, language, customer, created_at, state_at, deadline)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO support_session (id, state, owner_id, owner_name, group_id, channel_id, language, customer, created_at, state_at, deadline)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     [
       row.id,
       row.state,
       row.ownerId,
       row.ownerName,
       row.groupId,
+      row.channelId,
       row.language,
       row.customer,
       row.createdAt,
@@ -117,12 +135,14 @@ export async function findByToken(from: Reader, tokenHash: Uint8Array): Promise<
 export async function listSessions(from: Reader, filter: SessionFilter): Promise<SessionRow[]> {
   const member = filter.memberId ?? null;
   const groups = filter.groupIds === undefined ? null : JSON.stringify(filter.groupIds);
+  const channels = JSON.stringify(filter.channelIds ?? []);
   const rows = await from.all(
     `SELECT * FROM support_session WHERE state IN (SELECT value FROM json_each(?))
-       AND (? IS NULL OR owner_id = ? OR offered_to = ?)
+       AND (? IS NULL OR owner_id = ? OR offered_to = ?
+         OR (owner_id IS NULL AND ended_at IS NULL AND channel_id IN (SELECT value FROM json_each(?))))
        AND (? IS NULL OR group_id IN (SELECT value FROM json_each(?)))
      ORDER BY created_at DESC, id LIMIT ?`,
-    [JSON.stringify(filter.states), member, member, member, groups, groups, filter.limit],
+    [JSON.stringify(filter.states), member, member, member, channels, groups, groups, filter.limit],
   );
   return rows.map(toSession);
 }
@@ -130,16 +150,35 @@ export async function listSessions(from: Reader, filter: SessionFilter): Promise
 /** Newest first. @param filter as `SessionSearch` has it */
 export async function listOpenIn(
   from: Reader,
-  filter: { from?: number; until?: number; groupIds?: readonly string[]; isNamed: boolean; limit: number },
+  filter: {
+    from?: number;
+    until?: number;
+    groupIds?: readonly string[];
+    channelId?: string;
+    isNamed: boolean;
+    limit: number;
+  },
 ): Promise<Pick<SessionRow, 'id' | 'customer'>[]> {
+  const { channelId: channel } = filter;
   const groups = filter.groupIds === undefined ? null : JSON.stringify(filter.groupIds);
   const rows = await from.all(
     `SELECT id, customer FROM support_session WHERE created_at < ? AND (ended_at IS NULL OR ended_at >= ?)
        AND (? IS NULL OR group_id IN (SELECT value FROM json_each(?))) AND (? = 0 OR customer IS NOT NULL)
+       ${channel === undefined ? '' : 'AND id IN (SELECT session_id FROM session_channel WHERE channel_id = ?)'}
      ORDER BY created_at DESC LIMIT ?`,
-    [filter.until ?? Number.MAX_SAFE_INTEGER, filter.from ?? 0, groups, groups, filter.isNamed ? 1 : 0, filter.limit],
+    [
+      ...[filter.until ?? Number.MAX_SAFE_INTEGER, filter.from ?? 0, groups, groups, filter.isNamed ? 1 : 0],
+      ...(channel === undefined ? [] : [channel]),
+      filter.limit,
+    ],
   );
   return rows.map(row => ({ id: parseSessionId(row.id), customer: bytes(row.customer) }));
+}
+
+/** Sessions that wait in a channel. */
+export async function listQueued(from: Reader): Promise<SessionRow[]> {
+  const sql = `SELECT * FROM support_session WHERE owner_id IS NULL AND ended_at IS NULL AND channel_id IS NOT NULL`;
+  return (await from.all(sql)).map(toSession);
 }
 
 export async function listPresent(from: Reader): Promise<SessionRow[]> {
@@ -205,10 +244,11 @@ function toSession(row: Row): SessionRow {
   return {
     id: parseSessionId(row.id),
     state,
-    ownerId: String(row.owner_id),
+    ownerId: text(row.owner_id),
     ownerName: String(row.owner_name),
     offeredTo: text(row.offered_to),
     groupId: String(row.group_id),
+    channelId: text(row.channel_id),
     language: text(row.language),
     platform: text(row.platform),
     customer: bytes(row.customer),

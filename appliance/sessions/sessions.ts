@@ -9,8 +9,11 @@ import { type SessionId, sessionIdFrom } from '../guid.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { SessionState } from '../permissions/decision.ts';
+import { ROOT_GROUP_ID } from '../permissions/group-store.ts';
 import type { Reader, Transaction } from '../store/sql.ts';
 import type { Store } from '../store/store.ts';
+import type { Channel } from './channel.ts';
+import { countQueued, insertSessionChannel } from './channel-store.ts';
 import { deadlineEvent, deadlineOf, isOver, nextState, openStates, type SessionEvent } from './session-state.ts';
 import {
   changeIn,
@@ -21,6 +24,7 @@ import {
   listDue,
   listOpenIn,
   listPresent,
+  listQueued,
   listSessions,
   type SessionChanges,
   type SessionRow,
@@ -40,9 +44,11 @@ export const MAX_LISTED = 500;
 export interface SessionChange {
   readonly sessionId: SessionId;
   readonly state: SessionState;
-  readonly ownerId: string;
+  readonly ownerId: string | null;
   readonly offeredTo: string | null;
   readonly groupId: string;
+  /** Technician whose session it was until this change. */
+  readonly leaver: string | null;
   /** The audit event that told of it: `session.picked-up`. */
   readonly event: string;
 }
@@ -77,8 +83,24 @@ export interface SessionSearch {
   readonly from?: number;
   readonly until?: number;
   readonly groupIds?: readonly string[];
+  /** That have been in this channel. */
+  readonly channelId?: string;
   /** Part of the name the customer gave. */
   readonly customer?: string;
+}
+
+/** What a customer said before the session; sealed under its key. */
+export interface CustomerSaid {
+  /** Null where he didn't, or it was erased. */
+  readonly name: string | null;
+  readonly question: string | null;
+}
+
+const saidNothing: CustomerSaid = { name: null, question: null };
+
+interface NewSessionRow extends Pick<SessionRow, 'ownerId' | 'ownerName' | 'groupId' | 'channelId' | 'language'> {
+  readonly said: { readonly name: string; readonly question?: string } | null;
+  readonly detail: AuditDetail;
 }
 
 export interface SessionsOptions {
@@ -146,32 +168,25 @@ export class Sessions {
     if (technician.id === null)
       throw new ApplianceError('refused', 'session.no-technician', 'only a technician makes sessions');
     const { id: ownerId } = technician;
-    const id = sessionIdFrom(randomBytes(16));
-    await this.#store.sessionKeys.create(id); // committed before the row exists (DESIGN: acting across files)
     const name = customerName?.normalize('NFC').trim().slice(0, MAX_NAME) || null;
-    const customer =
-      name && (await this.#store.sessionKeys.seal(id, customerLabel(id), Buffer.from(JSON.stringify({ name }))));
-    const createdAt = this.#clock.now();
-    const ownerName = technician.name ?? '';
-    const state = 'connecting' as const;
-    const deadline = deadlineOf(state, createdAt);
-    await this.#store.core.transaction(async tx => {
-      await insertSession(tx, {
-        id,
-        state,
-        ownerId,
-        ownerName,
-        groupId,
-        language,
-        customer: customer || null,
-        createdAt,
-        deadline,
-      });
-      await this.#audit.append(tx, { event: 'session.created', actor: technician, sessionId: id, detail: { groupId } });
-    });
-    const session = await this.get(id);
-    this.tell(session, 'session.created');
-    return session;
+    const owner = { ownerId, ownerName: technician.name ?? '', groupId, channelId: null };
+    return this.#insert(technician, { ...owner, language, said: name === null ? null : { name }, detail: { groupId } });
+  }
+
+  /**
+   * Of a customer who came by a channel: nobody's until somebody who serves it picks it up.
+   * @throws ApplianceError `channel.full`
+   */
+  createInChannel(
+    customer: Actor,
+    channel: Pick<Channel, 'id' | 'name' | 'maxWaiting'>,
+    { name, question, language }: { name: string; question: string; language: string | null },
+  ): Promise<SessionRow> {
+    const nobody = { ownerId: null, ownerName: '', groupId: ROOT_GROUP_ID, channelId: channel.id };
+    const detail = { channel: channel.name, channelId: channel.id };
+    const said = { name, ...(question !== '' && { question }) };
+    const join = (tx: Transaction, id: SessionId) => joinQueue(tx, id, channel);
+    return this.#insert(customer, { ...nobody, language, said, detail }, join);
   }
 
   /** @throws ApplianceError `session.missing` */
@@ -183,12 +198,19 @@ export class Sessions {
 
   /** What the customer said his name is; null where he didn't, or once the session's key was destroyed. */
   async customerNameOf(session: Pick<SessionRow, 'id' | 'customer'>): Promise<string | null> {
-    if (session.customer === null) return null;
+    return (await this.customerOf(session)).name;
+  }
+
+  /** What the customer said of himself before it began: his name, and at a channel what it is about. */
+  async customerOf({ id, customer }: Pick<SessionRow, 'id' | 'customer'>): Promise<CustomerSaid> {
+    if (customer === null) return saidNothing;
     try {
-      const bytes = await this.#store.sessionKeys.open(session.id, customerLabel(session.id), session.customer);
-      return String(JSON.parse(Buffer.from(bytes).toString('utf8')).name);
+      const said = JSON.parse(
+        Buffer.from(await this.#store.sessionKeys.open(id, customerLabel(id), customer)).toString('utf8'),
+      );
+      return { name: String(said.name), question: typeof said.question === 'string' ? said.question : null };
     } catch (error) {
-      if (error instanceof ApplianceError && error.code === 'session-key.destroyed') return null;
+      if (error instanceof ApplianceError && error.code === 'session-key.destroyed') return saidNothing;
       throw error;
     }
   }
@@ -221,14 +243,22 @@ export class Sessions {
     return found;
   }
 
-  /** Newest first. @param of the technician whose own these are, or an admin's groups */
-  list(queue: Queue, of: { memberId?: string; groupIds?: readonly string[] }): Promise<SessionRow[]> {
+  /** Newest first. @param of the technician whose own these are and the channels he serves, or an admin's groups */
+  list(
+    queue: Queue,
+    of: { memberId?: string; channelIds?: readonly string[]; groupIds?: readonly string[] },
+  ): Promise<SessionRow[]> {
     return listSessions(this.#store.core.read, { states: statesOf[queue], limit: MAX_LISTED, ...of });
   }
 
   /** Sessions that are not over, of one technician. */
   listOpen(memberId: string): Promise<SessionRow[]> {
     return listSessions(this.#store.core.read, { states: openStates, memberId, limit: MAX_LISTED });
+  }
+
+  /** Sessions that wait in a channel for somebody to pick them up. */
+  listQueued(): Promise<SessionRow[]> {
+    return listQueued(this.#store.core.read);
   }
 
   /** Sessions whose applet was connected when it was last heard of. */
@@ -249,9 +279,10 @@ export class Sessions {
 
   /**
    * Two technicians may press at once: one wins, the other is told `session.taken` or `session.state`.
-   * @param groupId the technician's, where another's session was offered to him
+   * @param groupId the technician's, where it was not his before
+   * @param servedIds channels he serves
    */
-  pickUp(id: SessionId, actor: Actor, groupId?: string): Promise<SessionRow> {
+  pickUp(id: SessionId, actor: Actor, groupId?: string, servedIds: readonly string[] = []): Promise<SessionRow> {
     const changes: SessionChanges = {
       ownerId: actor.id,
       ownerName: actor.name ?? '',
@@ -259,7 +290,8 @@ export class Sessions {
       pickedUpAt: this.#clock.now(),
       ...(groupId === undefined ? {} : { groupId }),
     };
-    const check = ({ state, ownerId, offeredTo }: SessionRow) => {
+    const check = ({ state, ownerId, offeredTo, channelId }: SessionRow) => {
+      if (ownerId === null && channelId !== null && servedIds.includes(channelId)) return;
       if (actor.id !== (state === 'transferring' ? offeredTo : ownerId)) throw notYours();
     };
     return this.move(id, { event: 'pick-up', actor, log: 'session.picked-up', changes, check });
@@ -282,6 +314,32 @@ export class Sessions {
     const link = { linkId: null, handshakeHash: null, linkLogin: null, areCodesCompared: false };
     const changes = { offeredTo: to.id, ...link };
     return this.move(id, { event: 'transfer', actor, log: 'session.offered', detail, changes, check: ownedBy(actor) });
+  }
+
+  /**
+   * Hands the session to the queue of a channel: whoever serves it picks it up. The link ends as with `offer`, and it is
+   * nobody's until then; whether the channel may have it, the caller has checked.
+   * @throws ApplianceError `channel.full`
+   */
+  async queue(id: SessionId, actor: Actor, channel: Pick<Channel, 'id' | 'name' | 'maxWaiting'>): Promise<SessionRow> {
+    const link = { linkId: null, handshakeHash: null, linkLogin: null, areCodesCompared: false };
+    const changes = { ownerId: null, ownerName: '', offeredTo: null, channelId: channel.id, ...link };
+    const detail = { channel: channel.name, channelId: channel.id };
+    const session = await this.#store.core.transaction(async tx => {
+      const check = ownedBy(actor);
+      const queued = await this.moveIn(tx, id, {
+        event: 'queue',
+        actor,
+        log: 'session.queued',
+        detail,
+        changes,
+        check,
+      });
+      await joinQueue(tx, id, channel);
+      return queued;
+    });
+    this.tell(session, 'session.queued', actor.id);
+    return session;
   }
 
   takeBack(id: SessionId, actor: Actor): Promise<SessionRow> {
@@ -361,10 +419,12 @@ export class Sessions {
     let to = nextState(session.state, event);
     // Taken up again while the applet is away: the technician sees that it is being waited for.
     const isPresent = change.changes?.isPresent ?? session.isPresent;
-    if (to === 'active' && !isPresent) to = nextState(to, 'applet-lost');
+    if ((to === 'active' || event === 'queue') && !isPresent) to = nextState(to, 'applet-lost');
     const now = this.#clock.now();
     const isNew = to !== session.state;
-    const times: SessionChanges = isNew ? { state: to, stateAt: now, deadline: deadlineOf(to, now) } : {};
+    const isQueued = (change.changes?.ownerId === undefined ? session.ownerId : change.changes.ownerId) === null;
+    const deadline = deadlineOf(to, now, isQueued);
+    const times: SessionChanges = isNew ? { state: to, stateAt: now, deadline } : {};
     const ended: SessionChanges = isOver(to) ? { endedAt: now, isPresent: false, offeredTo: null } : {};
     const detail = { ...change.detail, from: session.state, to };
     await this.#apply(tx, session, { ...change, detail, changes: { ...change.changes, ...times, ...ended } });
@@ -389,9 +449,10 @@ export class Sessions {
     return this.get(id, tx);
   }
 
-  tell(session: SessionRow, event: string): void {
+  /** @param leaver the technician whose session it was until now */
+  tell(session: SessionRow, event: string, leaver: string | null = null): void {
     const { id: sessionId, state, ownerId, offeredTo, groupId } = session;
-    for (const listener of this.#listeners) listener({ sessionId, state, ownerId, offeredTo, groupId, event });
+    for (const listener of this.#listeners) listener({ sessionId, state, ownerId, offeredTo, groupId, leaver, event });
   }
 
   /** Ends, or hands back, what is past its deadline. @returns how many */
@@ -412,19 +473,50 @@ export class Sessions {
     return due.length;
   }
 
+  async #insert(
+    actor: Actor,
+    { said, detail, ...row }: NewSessionRow,
+    also: (tx: Transaction, id: SessionId) => Promise<void> = async () => undefined,
+  ): Promise<SessionRow> {
+    const id = sessionIdFrom(randomBytes(16));
+    await this.#store.sessionKeys.create(id); // committed before the row exists (DESIGN: acting across files)
+    const bytes = said === null ? null : Buffer.from(JSON.stringify(said));
+    const customer = bytes && (await this.#store.sessionKeys.seal(id, customerLabel(id), bytes));
+    const createdAt = this.#clock.now();
+    const state = 'connecting' as const;
+    const deadline = deadlineOf(state, createdAt, row.ownerId === null);
+    await this.#store.core.transaction(async tx => {
+      await insertSession(tx, { ...row, id, state, customer, createdAt, deadline });
+      await also(tx, id);
+      await this.#audit.append(tx, { event: 'session.created', actor, sessionId: id, detail });
+    });
+    const session = await this.get(id);
+    this.tell(session, 'session.created');
+    return session;
+  }
+
   async #apply(tx: Transaction, session: SessionRow, { actor, log, detail, changes }: Omit<Move, 'event' | 'check'>) {
     if (changes !== undefined && !(await changeIn(tx, session.id, session.state, changes))) throw taken();
-    await this.#audit.append(tx, {
-      event: log,
-      actor,
-      sessionId: session.id,
-      ...(detail === undefined ? {} : { detail }),
-    });
+    const channel = session.channelId === null ? {} : { channelId: session.channelId };
+    await this.#audit.append(tx, { event: log, actor, sessionId: session.id, detail: { ...channel, ...detail } });
   }
 }
 
 /** The customer as the actor of what his applet does. */
 export const customerActor: Actor = { kind: 'customer', id: null, name: null, address: null };
+
+/** Takes one of the channel's places. @throws ApplianceError `channel.full` */
+async function joinQueue(
+  tx: Transaction,
+  id: SessionId,
+  { id: channelId, name, maxWaiting }: Pick<Channel, 'id' | 'name' | 'maxWaiting'>,
+): Promise<void> {
+  await insertSessionChannel(tx, channelId, id);
+  if (((await countQueued(tx)).get(channelId) ?? 0) > maxWaiting)
+    throw new ApplianceError('conflict', 'channel.full', `as many wait in ${name} as may`, {
+      hint: 'It has room again when somebody is picked up or leaves.',
+    });
+}
 
 function folded(name: string): string {
   return name.normalize('NFC').trim().toLowerCase();

@@ -169,7 +169,7 @@ test('B-02 F-04 all a console needs for the handshake: the psk, a credential, an
   const psk = toBase64Url(linkPsk(drawn.guid, drawn.sessionId));
   const { id, leg, token, applet } = await at.waiting();
   const session = await at.parts.support.sessions.get(id);
-  const console = at.consoleOf({ token: await tokenOf(at, session.ownerId) });
+  const console = at.consoleOf({ token: await tokenOf(at, session.ownerId ?? '') });
   t.is(await console.refused(`/sessions/${id}/link`), 'permission.denied', 'not before it was picked up');
   await console.post(`/sessions/${id}/pick-up`);
   const facts = await console.post<LinkFacts>(`/sessions/${id}/link`);

@@ -20,6 +20,8 @@ import { completeSessionObject, type SessionType, type SignedObject } from '../.
 import { DOMAINS, signPayload } from '../../appliance/pki/signature.ts';
 import { canonicalBytes } from '../../appliance/protocol/canonical-json.ts';
 import { ActionLog } from '../../appliance/sessions/action-log.ts';
+import { ChannelEntries } from '../../appliance/sessions/channel-entries.ts';
+import { Channels } from '../../appliance/sessions/channels.ts';
 import { Chat } from '../../appliance/sessions/chat.ts';
 import { Entries } from '../../appliance/sessions/entries.ts';
 import { LegTokens } from '../../appliance/sessions/leg-tokens.ts';
@@ -98,6 +100,8 @@ export async function openSessions(config: { pinDigits?: number; pinMinutes?: nu
   const sessions = new Sessions({ ...parts, onOver: async (tx, id) => hooks.onOver?.(tx, id) });
   const pinKey = randomBytes(32);
   const entries = new Entries({ ...parts, sessions, pinKey, config: { pinDigits: 9, pinMinutes: 20, ...config } });
+  const channels = new Channels({ ...parts, groups });
+  const channelEntries = new ChannelEntries({ ...parts, channels, sessions, entries });
   const legs = new LegTokens({ ...parts, sessions });
   const chat = new Chat({ ...parts, sessions, groups });
   const actions = new ActionLog({ ...parts, sessions, chat });
@@ -112,10 +116,27 @@ export async function openSessions(config: { pinDigits?: number; pinMinutes?: nu
   });
   const logged = at.entries;
   return {
-    ...{ ...at, hooks, logged, metrics, groups, sessions, entries, legs, chat, actions, rights, barred, signerKey },
+    ...{
+      ...at,
+      hooks,
+      logged,
+      metrics,
+      groups,
+      sessions,
+      entries,
+      channels,
+      channelEntries,
+      legs,
+      chat,
+      actions,
+      rights,
+      barred,
+      signerKey,
+    },
     waiting: (owner = technician(), groupId = ROOT_GROUP_ID) => makeWaiting({ sessions, entries }, owner, groupId),
     active: (owner = technician(), groupId = ROOT_GROUP_ID) =>
       makeActive({ sessions, entries, clock: at.clock }, owner, groupId),
+    claim: (code: string) => claimBy(entries, code),
     events: async (id: SessionId) => (await logged()).filter(entry => entry.sessionId === id).map(entry => entry.event),
     close: async () => {
       rights.close();
@@ -151,11 +172,15 @@ interface Parts {
 async function makeWaiting({ sessions, entries }: Parts, owner: ReturnType<typeof technician>, groupId: string) {
   const { id } = await sessions.create(owner, { groupId, customerName: 'Carl' });
   const { code } = await entries.makeLink(id, owner);
+  return { id, owner, code, ...(await claimBy(entries, code)) };
+}
+
+async function claimBy(entries: Entries, code: string) {
   const { guid } = await entries.drawGuid(code, CUSTOMER_ADDRESS);
   const token = gatewayToken(guid);
   const applet = new TestApplet();
   await entries.claim(sha256(token), applet.spki, CUSTOMER_ADDRESS);
-  return { id, owner, code, guid, token, applet };
+  return { guid, token, applet };
 }
 
 /** Picked up, with a link. */

@@ -11,16 +11,16 @@ import {
 
 // Written down a second time and by hand; `·` can't happen.
 const table = `
-              applet-here   applet-lost   pick-up  hold     resume  transfer      take-back  reboot     time-out   end
-connecting    waiting       ·             ·        ·        ·       ·             ·          ·          timed-out  closed
-waiting       ·             connecting    active   ·        ·       ·             ·          ·          timed-out  closed
-active        ·             reconnecting  ·        on-hold  ·       transferring  ·          rebooting  ·          closed
-on-hold       on-hold       on-hold       ·        ·        active  transferring  ·          ·          timed-out  closed
-transferring  transferring  transferring  active   ·        ·       ·             active     ·          ·          closed
-rebooting     active        rebooting     ·        ·        ·       ·             ·          ·          timed-out  closed
-reconnecting  active        ·             ·        ·        ·       ·             ·          ·          timed-out  closed
-timed-out     ·             ·             ·        ·        ·       ·             ·          ·          ·          ·
-closed        ·             ·             ·        ·        ·       ·             ·          ·          ·          ·
+              applet-here   applet-lost   pick-up  hold     resume  transfer      take-back  queue    reboot     time-out   end
+connecting    waiting       ·             ·        ·        ·       ·             ·          ·        ·          timed-out  closed
+waiting       ·             connecting    active   ·        ·       ·             ·          ·        ·          timed-out  closed
+active        ·             reconnecting  ·        on-hold  ·       transferring  ·          waiting  rebooting  ·          closed
+on-hold       on-hold       on-hold       ·        ·        active  transferring  ·          waiting  ·          timed-out  closed
+transferring  transferring  transferring  active   ·        ·       ·             active     ·        ·          ·          closed
+rebooting     active        rebooting     ·        ·        ·       ·             ·          ·        ·          timed-out  closed
+reconnecting  active        ·             ·        ·        ·       ·             ·          ·        ·          timed-out  closed
+timed-out     ·             ·             ·        ·        ·       ·             ·          ·        ·          ·          ·
+closed        ·             ·             ·        ·        ·       ·             ·          ·        ·          ·          ·
 `;
 const [head = [], ...rows] = table
   .trim()
@@ -45,6 +45,11 @@ for (const [state, ...nexts] of rows) {
     });
   }
 }
+
+test('E-02 a place in a channel that nobody comes to is free again after half an hour', t => {
+  t.is(deadlineOf('connecting', 0, true), 30 * 60_000);
+  t.is(deadlineOf('waiting', 0, true), deadlineOf('waiting', 0));
+});
 
 test('E-02 only what is over has no way out and no deadline', t => {
   t.deepEqual(sessionStates.filter(isOver), ['timed-out', 'closed']);

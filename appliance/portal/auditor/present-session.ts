@@ -46,10 +46,12 @@ export function presentSession(seen: SeenSession) {
 }
 
 function factsOf(head: SessionHead): { name: string; value: string }[] {
-  const { ownerName, customerName, group, createdAt, pickedUpAt, endedAt, state, endReason } = head;
+  const { ownerName, customerName, question, group, channel, createdAt, pickedUpAt, endedAt, state, endReason } = head;
   const facts: Record<string, string | null> = {
     Technician: ownerName,
     Customer: customerName ?? 'no name',
+    'What it is about': question,
+    Channel: channel,
     Group: group,
     State: state,
     Made: timeOf(createdAt),

@@ -16,7 +16,14 @@ export interface LogPageFacts {
 
 const NAMES: Readonly<Record<string, string>> = {
   ...{ state: 'State', endReason: 'Ended because', technician: 'Technician', technicianId: 'Technician’s id' },
-  ...{ customer: 'Customer', group: 'Group', language: 'Language', platform: 'Customer’s system' },
+  ...{
+    customer: 'Customer',
+    question: 'What it is about',
+    channel: 'Channel',
+    group: 'Group',
+    language: 'Language',
+    platform: 'Customer’s system',
+  },
   ...{ createdAt: 'Made', pickedUpAt: 'Picked up', endedAt: 'Ended' },
 };
 

@@ -25,6 +25,7 @@ const Wish = z.strictObject({
 });
 const End = z.strictObject({ reason: z.string().min(1).max(200) });
 const Offer = z.strictObject({ technicianId: id });
+const Queueing = z.strictObject({ channelId: id });
 const Certify = z.strictObject({ spk: z.string().regex(/^[A-Za-z0-9_-]{43}$/), nonce: id });
 const Relay = z.strictObject({
   purpose: z.enum(ATTACH_PURPOSES),
@@ -89,6 +90,9 @@ class Api {
     this.#router.get('/technicians', this.#quietly, async ctx => {
       ctx.body = { technicians: await desk.technicians() };
     });
+    this.#router.get('/channels', this.#quietly, async ctx => {
+      ctx.body = { channels: await desk.channels() };
+    });
     this.#router.post('/status', this.#technician, async ctx => {
       await support.statuses.set(sessionOf(ctx).actor, parse(Status, ctx.request.body).status);
       ctx.body = {};
@@ -116,6 +120,9 @@ class Api {
     });
     router.post('/sessions/:id/offer', this.#technician, async ctx => {
       ctx.body = await desk.offer(sessionOf(ctx), idOf(ctx), parse(Offer, ctx.request.body).technicianId);
+    });
+    router.post('/sessions/:id/queue', this.#technician, async ctx => {
+      ctx.body = await desk.queue(sessionOf(ctx), idOf(ctx), parse(Queueing, ctx.request.body).channelId);
     });
   }
 

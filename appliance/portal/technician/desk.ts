@@ -9,6 +9,7 @@ import { denial } from '../../permissions/authorise.ts';
 import { type Action, decide, permissions, type Question } from '../../permissions/decision.ts';
 import type { PublicKeyInfo } from '../../pki/signature.ts';
 import type {
+  ChannelView,
   ConsoleStart,
   LinkFacts,
   MadeSession,
@@ -27,7 +28,14 @@ import type { Support } from '../support.ts';
 import type { SignedIn } from '../web/context.ts';
 import { homeAddress, writeInvitation } from './invitation.ts';
 import type { LogSeal } from './log-seal.ts';
-import { presentEvent, presentLine, presentReply, presentSession, presentTechnician } from './present.ts';
+import {
+  presentChannel,
+  presentEvent,
+  presentLine,
+  presentReply,
+  presentSession,
+  presentTechnician,
+} from './present.ts';
 
 const MAX_EVENTS = 1000;
 
@@ -66,7 +74,9 @@ export class Desk {
   }
 
   async list({ member }: SignedIn, queue: QueueName): Promise<SessionView[]> {
-    const rows = await this.#parts.support.sessions.list(queue, { memberId: member.id });
+    const { sessions, channels } = this.#parts.support;
+    const channelIds = await channels.servedBy(member.id);
+    const rows = await sessions.list(queue, { memberId: member.id, channelIds });
     return Promise.all(rows.map(row => this.present(row)));
   }
 
@@ -99,9 +109,10 @@ export class Desk {
   }
 
   async pickUp(as: SignedIn, id: SessionId): Promise<SessionView> {
-    const { sessions, groups } = this.#parts.support;
+    const { sessions, groups, channels } = this.#parts.support;
     await this.#may(as, id, 'pick-up');
-    return this.present(await sessions.pickUp(id, as.actor, await groups.groupOf(as.member.id)));
+    const [groupId, served] = [await groups.groupOf(as.member.id), await channels.servedBy(as.member.id)];
+    return this.present(await sessions.pickUp(id, as.actor, groupId, served));
   }
 
   async hold(as: SignedIn, id: SessionId): Promise<SessionView> {
@@ -133,6 +144,26 @@ export class Desk {
       throw new ApplianceError('conflict', 'session.technician-away', 'that technician is not signed in');
     }
     return this.present(await support.sessions.offer(id, as.actor, to));
+  }
+
+  /** To whoever serves the channel and is free first. @throws ApplianceError `channel.off`, `channel.nobody`, `channel.full` */
+  async queue(as: SignedIn, id: SessionId, channelId: string): Promise<SessionView> {
+    const { sessions, channels } = this.#parts.support;
+    await this.#may(as, id, 'transfer-sessions');
+    const channel = await channels.get(channelId);
+    if (!channel.isEnabled) throw new ApplianceError('conflict', 'channel.off', 'that channel is switched off');
+    if (!(await channels.isAttended(channel)))
+      throw new ApplianceError('conflict', 'channel.nobody', 'nobody who serves that channel is at work');
+    return this.present(await sessions.queue(id, as.actor, channel));
+  }
+
+  async channels(): Promise<ChannelView[]> {
+    const { channels } = this.#parts.support;
+    const waiting = await channels.countQueued();
+    const open = (await channels.list()).filter(({ isEnabled }) => isEnabled);
+    return Promise.all(
+      open.map(async one => presentChannel(one, waiting.get(one.id) ?? 0, await channels.isAttended(one))),
+    );
   }
 
   async link(as: SignedIn, id: SessionId): Promise<LinkFacts> {
@@ -199,7 +230,8 @@ export class Desk {
   }
 
   async present(session: SessionRow): Promise<SessionView> {
-    return presentSession(session, await this.#parts.support.sessions.customerNameOf(session));
+    const { sessions, channels } = this.#parts.support;
+    return presentSession(session, await sessions.customerOf(session), await channels.nameOf(session.channelId));
   }
 
   async #invite(id: SessionId, actor: SignedIn['actor']): Promise<MadeSession> {
@@ -219,10 +251,19 @@ export class Desk {
   async #may({ member, actor }: SignedIn, id: SessionId, action: Action): Promise<SessionRow> {
     const session = await this.#parts.support.sessions.get(id);
     const isTheirs = session.ownerId === member.id || session.offeredTo === member.id;
+    const isServed = session.channelId !== null && (await this.#serves(member.id, session.channelId));
+    // He has seen it in the queue, and somebody was quicker.
+    if (!isTheirs && isServed && action === 'pick-up' && session.ownerId !== null)
+      throw new ApplianceError('conflict', 'session.taken', 'someone else was first');
     // Another's session is as good as not there: its state is nobody's business.
-    if (!isTheirs) throw new ApplianceError('missing', 'session.missing', 'there is no such session');
+    if (!isTheirs && !(isServed && isQueued(session)))
+      throw new ApplianceError('missing', 'session.missing', 'there is no such session');
     await this.#authorise(actor, action, session);
     return session;
+  }
+
+  async #serves(memberId: string, channelId: string): Promise<boolean> {
+    return (await this.#parts.support.channels.servedBy(memberId)).includes(channelId);
   }
 
   /** A console offers what is allowed: who asks for what his group may not is in the log (G-01). */
@@ -242,7 +283,15 @@ export class Desk {
   }
 }
 
-/** Whoever a session was offered to may look at it and pick it up: for that it counts as his. */
-function ownerFor({ ownerId, offeredTo }: SessionRow, memberId: string, action: Action): string {
-  return offeredTo === memberId && (action === 'see-session' || action === 'pick-up') ? memberId : ownerId;
+/**
+ * Whoever a session was offered to, or serves the channel it waits in, may look at it and pick it up: for that it counts as
+ * his. That he serves the channel, `#may` has seen to.
+ */
+function ownerFor(session: SessionRow, memberId: string, action: Action): string | null {
+  const isForHim = session.offeredTo === memberId || isQueued(session);
+  return isForHim && (action === 'see-session' || action === 'pick-up') ? memberId : session.ownerId;
+}
+
+function isQueued({ ownerId, channelId, state }: SessionRow): boolean {
+  return ownerId === null && channelId !== null && !isOver(state);
 }

@@ -60,6 +60,7 @@ export class Events {
       support.sessions.onChange(change => this.#soon(() => this.#changed(change))),
       support.statuses.onChange(({ memberId }) => this.#soon(() => this.#tellStatus(memberId))),
       support.groups.onChange(change => this.#soon(() => this.#tellPermissions(change))),
+      ...[support.groups, support.channels].map(one => one.onChange(() => this.#soon(() => this.#showQueues()))),
       identity.logins.onEnded((loginId, _memberId, reason) => this.#end(loginId, reason)),
       clock.every(ALIVE_MS, () => {
         for (const console of this.#consoles) this.#send(console, { type: 'alive' });
@@ -118,23 +119,47 @@ export class Events {
   }
 
   async #remember(memberId: string): Promise<void> {
-    for (const { id, ownerId, offeredTo } of await this.#parts.support.sessions.listOpen(memberId)) {
-      if (!this.#shownTo.has(id)) this.#shownTo.set(id, peopleOf({ ownerId, offeredTo }));
+    const { sessions, channels } = this.#parts.support;
+    for (const session of await sessions.listOpen(memberId)) {
+      if (!this.#shownTo.has(session.id)) this.#shownTo.set(session.id, ownersOf(session));
     }
+    const served = await channels.servedBy(memberId);
+    for (const { id, channelId } of await sessions.listQueued()) {
+      if (channelId === null || !served.includes(channelId)) continue;
+      this.#shownTo.set(id, new Set(this.#shownTo.get(id)).add(memberId));
+    }
+  }
+
+  /** Who serves what has changed: whoever may see a waiting session now does, and nobody else. */
+  async #showQueues(): Promise<void> {
+    if (this.#consoles.size === 0) return void this.#shownTo.clear();
+    for (const session of await this.#parts.support.sessions.listQueued()) await this.#show(session, 'channel.served');
   }
 
   async #changed({ sessionId, event }: SessionChange): Promise<void> {
     const { sessions } = this.#parts.support;
     if (this.#consoles.size === 0) return void this.#shownTo.clear(); // whoever comes next asks for everything
-    const session = await sessions.get(sessionId);
+    await this.#show(await sessions.get(sessionId), event);
+  }
+
+  async #show(session: SessionRow, event: string): Promise<void> {
+    const { id: sessionId } = session;
     const before = this.#shownTo.get(sessionId) ?? new Set();
-    const now = peopleOf(session);
+    const now = await this.#peopleOf(session);
     if (isOver(session.state)) this.#shownTo.delete(sessionId);
     else this.#shownTo.set(sessionId, now);
     for (const memberId of before) if (!now.has(memberId)) this.#tell(memberId, { type: 'gone', sessionId });
     if (![...this.#consoles].some(({ memberId }) => now.has(memberId))) return;
     const shown = await this.#parts.present(session);
     for (const memberId of now) this.#tell(memberId, { type: 'session', event, session: shown });
+  }
+
+  /** Its technicians; while it waits in a channel, those at a console who serve that. */
+  async #peopleOf(session: SessionRow): Promise<ReadonlySet<string>> {
+    const { ownerId, channelId, state } = session;
+    if (ownerId !== null || channelId === null || isOver(state)) return ownersOf(session);
+    const there = new Set([...this.#consoles].map(({ memberId }) => memberId));
+    return new Set(await this.#parts.support.channels.serversAmong(channelId, [...there]));
   }
 
   async #tellStatus(memberId: string): Promise<void> {
@@ -186,6 +211,6 @@ export class Events {
   }
 }
 
-function peopleOf({ ownerId, offeredTo }: Pick<SessionRow, 'ownerId' | 'offeredTo'>): ReadonlySet<string> {
-  return new Set(offeredTo === null ? [ownerId] : [ownerId, offeredTo]);
+function ownersOf({ ownerId, offeredTo }: Pick<SessionRow, 'ownerId' | 'offeredTo'>): ReadonlySet<string> {
+  return new Set([ownerId, offeredTo].filter(one => one !== null));
 }

@@ -2,25 +2,33 @@
 import type { AuditEntry } from '../../audit/entry.ts';
 import type { Member } from '../../identity/member.ts';
 import type {
+  ChannelView,
   ChatLineView,
   ReplyView,
   SessionEventView,
   SessionView,
   TechnicianView,
 } from '../../protocol/console-api.ts';
+import type { Channel } from '../../sessions/channel.ts';
 import type { ChatLine } from '../../sessions/chat.ts';
 import type { Reply, StatusRow } from '../../sessions/session-log-store.ts';
 import type { SessionRow } from '../../sessions/session-store.ts';
-import { queueOf } from '../../sessions/sessions.ts';
+import { type CustomerSaid, queueOf } from '../../sessions/sessions.ts';
 
-export function presentSession(session: SessionRow, customerName: string | null): SessionView {
+export function presentSession(
+  session: SessionRow,
+  { name: customerName, question }: CustomerSaid,
+  channel: string | null,
+): SessionView {
   return {
     id: session.id,
     state: session.state,
     queue: queueOf(session.state),
     owner: { id: session.ownerId, name: session.ownerName },
     offeredTo: session.offeredTo,
+    channel,
     customerName,
+    question,
     language: session.language,
     platform: session.platform,
     isPresent: session.isPresent,
@@ -45,6 +53,10 @@ export function presentEvent({ at, event, actor, detail }: AuditEntry): SessionE
 
 export function presentReply({ id, ownerId, title, text }: Reply): ReplyView {
   return { id, title, text, isShared: ownerId === null };
+}
+
+export function presentChannel({ id, name }: Channel, waiting: number, isAttended: boolean): ChannelView {
+  return { id, name, waiting, isAttended };
 }
 
 export function presentTechnician(
