@@ -19,6 +19,7 @@ import { allowListRoutes } from './admin/allow-lists.ts';
 import { auditRoutes } from './admin/audit.ts';
 import { type BackupFace, backupRoutes } from './admin/backups.ts';
 import { certificateRoutes } from './admin/certificates.ts';
+import { channelRoutes } from './admin/channels.ts';
 import { directoryRoutes } from './admin/directory.ts';
 import { groupTechnicianRoutes } from './admin/group-technicians.ts';
 import { groupRoutes } from './admin/groups.ts';
@@ -38,6 +39,7 @@ import { type EvidenceParts, evidenceRoutes } from './auditor/evidence.ts';
 import { playerSources, type SessionPageParts, sessionPageRoutes } from './auditor/session.ts';
 import type { CertificateDesk } from './certificate-desk.ts';
 import { browserEntrySources } from './customer/browser-entry.ts';
+import { channelPageRoutes } from './customer/channel.ts';
 import { type CustomerParts, customerRoutes } from './customer/customer.ts';
 import { DEMO_STREAM_PATH, type DemoDesktop, DemoWindow, demoSources } from './demo/demo-window.ts';
 import type { GatewayAddress } from './gateway-list.ts';
@@ -120,11 +122,12 @@ export class Portal {
     const desk = new Desk({ ...parts, seal: new LogSeal(), home: () => firstOf(gateways()), now: () => clock.now() });
     const relays = new Relays({ ...parts, legTokens: support.legTokens });
     this.#events = new Events({ ...parts, present: session => desk.present(session) });
-    const shared = { ...parts, pages, guards, desk, relays, entries: support.entries };
+    const shared = { ...parts, pages, guards, desk, relays, ...partsOf(support) };
     this.#demo = parts.demo && new DemoWindow({ ...shared, desktop: parts.demo });
     const routers = [
       homeRoutes(shared),
       customerRoutes(shared),
+      channelPageRoutes(shared),
       consolePageRoutes(shared),
       helpRoutes(shared),
       signInRoutes(shared),
@@ -139,6 +142,7 @@ export class Portal {
       memberRoutes({ ...shared, groups: support.groups }),
       groupRoutes({ ...shared, groups: support.groups }),
       groupTechnicianRoutes({ ...shared, groups: support.groups }),
+      channelRoutes({ ...shared, groups: support.groups }),
       policyRoutes(shared),
       directoryRoutes(shared),
       singleSignOnAdminRoutes({ ...shared, groups: support.groups }),
@@ -200,6 +204,11 @@ export class Portal {
     };
     return [ofConsoles, ofDemo];
   }
+}
+
+/** Of support, under the names pages know. */
+function partsOf({ entries, channels, channelEntries }: Support) {
+  return { entries, channels, channelEntries };
 }
 
 function pagesOf(parts: PortalParts): Pages {

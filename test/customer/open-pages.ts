@@ -9,6 +9,7 @@ import type { Actor } from '../../appliance/audit/entry.ts';
 import { ROOT_GROUP_ID } from '../../appliance/permissions/group-store.ts';
 import type { GatewayAddress } from '../../appliance/portal/gateway-list.ts';
 import type { Portal } from '../../appliance/portal/portal.ts';
+import type { Support } from '../../appliance/portal/support.ts';
 import type { Bytes } from '../../appliance/protocol/bytes.ts';
 import { TAG_SIZE, tagMessage } from '../../appliance/protocol/tag.ts';
 import type { Entries } from '../../appliance/sessions/entries.ts';
@@ -23,6 +24,7 @@ const PROGRAM_BYTES = 200_000;
 
 export interface CustomerPages extends Omit<TestIdentity, 'entries'> {
   readonly portal: Portal;
+  readonly support: Support;
   readonly sessions: Sessions;
   readonly entries: Entries;
   /** Where the program is, or is not yet. */
@@ -69,7 +71,7 @@ export async function openCustomerPages(options: OpenPagesOptions = {}): Promise
   for (const purpose of ['session', 'receipts'])
     writeFileSync(join(temp.path, `${purpose}.pub`), session.export({ type: 'spki', format: 'pem' }));
   return {
-    ...{ ...at, portal, sessions, entries, appletFolder },
+    ...{ ...at, portal, support: parts.support, sessions, entries, appletFolder },
     tagKey: pair.publicKey.export({ type: 'spki', format: 'der' }).toString('base64url'),
     prepareProgram: () => prepareProgram(appletFolder),
     invite: async (actor = TINA) => {

@@ -2,7 +2,18 @@
 // has changed, has to be meant. `matrix.test.ts` asks each of them as everybody.
 
 const helpPages = [
-  ...['genuine', 'first-steps', 'helping', 'accounts', 'groups', 'two-step', 'directory', 'single-sign-on', 'settings'],
+  ...[
+    'genuine',
+    'first-steps',
+    'helping',
+    'accounts',
+    'groups',
+    'channels',
+    'two-step',
+    'directory',
+    'single-sign-on',
+    'settings',
+  ],
   ...['certificates', 'programs', 'backup', 'log', 'player', 'share', 'posts', 'retention', 'status', 'errors'],
 ];
 const memberActs = [
@@ -10,7 +21,7 @@ const memberActs = [
   ...['reset-two-step', 'end-logins', 'reset-password'],
 ];
 const sessionSteps = [
-  ...['pin', 'pick-up', 'hold', 'resume', 'take-back', 'end', 'offer', 'link', 'certify', 'relay'],
+  ...['pin', 'pick-up', 'hold', 'resume', 'take-back', 'end', 'offer', 'queue', 'link', 'certify', 'relay'],
   ...['recording-token', 'chat', 'actions', 'codes'],
 ];
 
@@ -19,6 +30,7 @@ export const publicRoutes = [
   'GET /ca.crt',
   'GET /favicon.ico',
   ...['GET /', 'GET /pin', 'POST /pin', 'GET /s/:code', 'POST /s/:code/download'],
+  ...['GET /c/:link', 'POST /c/:link'],
   ...['POST /s/:code/browser', 'GET /s/:code/browser', 'GET /customer/customer-worker-….js'],
   ...['GET /technician/link-worker-….js', 'GET /technician/zstd-worker-….js', 'GET /technician/console.webmanifest'],
   'GET /auditor/player-worker-….js',
@@ -67,6 +79,7 @@ export const routeTable: Readonly<Record<string, readonly string[]>> = {
     ...['GET /admin/addresses', 'GET /admin/addresses/:id', 'POST /admin/addresses/:id'],
     ...['GET /admin/backups', 'POST /admin/backups'],
     ...['GET /admin/posts', 'POST /admin/posts', 'POST /admin/posts/try', 'POST /admin/posts/:id/again'],
+    'POST /admin/channels/:id/move',
     ...['POST /admin/retention', 'POST /admin/retention/confirm', 'POST /admin/retention/holds'],
     'POST /admin/retention/holds/:id/release',
     ...['GET /admin/certificates', 'POST /admin/certificates', 'POST /admin/certificates/request'],
@@ -82,6 +95,8 @@ export const routeTable: Readonly<Record<string, readonly string[]>> = {
     ...['GET /admin/members/:id/addresses', 'POST /admin/members/:id/addresses'],
     ...['GET /admin/groups', 'GET /admin/groups/new', 'POST /admin/groups/new', 'GET /admin/groups/:id'],
     ...['delete', 'name', 'place', 'permissions', 'policy'].map(act => `POST /admin/groups/:id/${act}`),
+    ...['GET /admin/channels', 'GET /admin/channels/new', 'POST /admin/channels/new', 'GET /admin/channels/:id'],
+    ...['POST /admin/channels/:id', 'POST /admin/channels/:id/link', 'POST /admin/channels/:id/delete'],
     ...['GET /admin/groups/:id/technicians', 'POST /admin/groups/:id/technicians'],
     ...['GET /admin/status', 'GET /admin/status/now'],
     ...['GET /admin/about', 'GET /admin/about/sbom.json'],
@@ -97,7 +112,7 @@ export const routeTable: Readonly<Record<string, readonly string[]>> = {
   ],
   technician: [
     'GET /technician',
-    ...['GET /technician/api/start', 'GET /technician/api/technicians'],
+    ...['GET /technician/api/start', 'GET /technician/api/technicians', 'GET /technician/api/channels'],
     ...['POST /technician/api/status', 'POST /technician/api/here'],
     ...['GET /technician/api/sessions', 'POST /technician/api/sessions', 'GET /technician/api/sessions/:id'],
     ...sessionSteps.map(step => `POST /technician/api/sessions/:id/${step}`),

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import type { Clock } from '../../clock.ts';
 import { ApplianceError } from '../../errors.ts';
 import { type SessionGuid, toBase64Url } from '../../guid.ts';
+import type { Channels } from '../../sessions/channels.ts';
 import type { Entries } from '../../sessions/entries.ts';
 import type { SessionRow } from '../../sessions/session-store.ts';
 import type { Assets } from '../web/assets.ts';
@@ -45,6 +46,7 @@ export interface CustomerParts {
   readonly pages: Pages;
   readonly organisation: Organisation;
   readonly entries: Pick<Entries, 'enterByPin' | 'look' | 'drawGuid'>;
+  readonly channels: Pick<Channels, 'nameOf'>;
   readonly programs: Programs;
   readonly assets: Assets;
   /** The data folder's `public/`. */
@@ -113,9 +115,12 @@ class Customer {
     const platform = platformOf(ctx.headers);
     if (offers.length === 0) ctx.set('Refresh', '5'); // by a header: it works without script
     const isMissing = platform !== 'other' && offers.length > 0 && !offers.some(offer => offer.platform === platform);
+    // Nobody's yet: he came by a channel and waits in its queue.
+    const isQueued = session.ownerId === null;
     this.#parts.pages.show(ctx, 'invitation', {
-      title: 'Your invitation',
+      title: isQueued ? 'Your place in the line' : 'Your invitation',
       by: this.#by,
+      channel: isQueued ? await this.#parts.channels.nameOf(session.channelId) : null,
       technician: session.ownerName,
       action: ctx.path,
       isReady: offers.length > 0,

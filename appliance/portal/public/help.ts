@@ -13,6 +13,7 @@ const TOPICS = [
   { name: 'helping', title: 'Helping a customer' },
   { name: 'accounts', title: 'Accounts and signing in' },
   { name: 'groups', title: 'Groups, permissions and policy' },
+  { name: 'channels', title: 'Channels: customers come by themselves' },
   { name: 'two-step', title: 'Two-step' },
   { name: 'directory', title: 'Signing in by a directory (LDAP)' },
   { name: 'single-sign-on', title: 'Single sign-on (SAML)' },

@@ -37,6 +37,7 @@ const NAVIGATION: readonly NavigationEntry[] = [
   { path: '/technician', label: 'Console', icon: 'headset', roles: ['technician'] },
   { path: '/admin/members', label: 'Members', icon: 'users', roles: ['master-admin', 'admin'] },
   { path: '/admin/groups', label: 'Groups', icon: 'folder-tree', roles: ['master-admin', 'admin'] },
+  { path: '/admin/channels', label: 'Channels', icon: 'signpost', roles: ['master-admin', 'admin'] },
   { path: '/admin/password-policy', label: 'Password policy', icon: 'key-round', roles: ['master-admin'] },
   { path: '/admin/directory', label: 'Directory', icon: 'book-user', roles: ['master-admin'] },
   { path: '/admin/single-sign-on', label: 'Single sign-on', icon: 'log-in', roles: ['master-admin'] },
