@@ -49,6 +49,7 @@ export interface SessionLink {
   reset(linkId: string, stream: LinkStreamName, code: number): void;
   /** On the link of that id; on another one it has ended at once. */
   openStream(linkId: string, stream: GrantStreamName, listener: GrantStreamListener): GrantStream;
+  pauseRecording(isPaused: boolean): void;
   hurry(): void;
   anew(): void;
   close(): void;
@@ -99,6 +100,10 @@ export class LinkClient implements SessionLink {
         if (this.#opened.delete(opening)) worker?.postMessage({ type: 'opened-reset', opening, code });
       },
     };
+  }
+
+  pauseRecording(isPaused: boolean): void {
+    this.#worker?.postMessage({ type: 'pause-recording', isPaused });
   }
 
   hurry(): void {

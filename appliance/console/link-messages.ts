@@ -70,9 +70,16 @@ export interface RecordingView {
   readonly applet: RecordingState;
   /** Nothing is recorded just now, and what was is proved, or given up. */
   readonly isSettled: boolean;
+  /** A recording runs that may be paused, or is. */
+  readonly mayPause: boolean;
+  /** ms UTC by the appliance's clock; null while it is not paused. */
+  readonly pausedAt: number | null;
 }
 
-export const noRecording: RecordingView = { recorder: null, isForced: false, applet: 'idle', isSettled: true };
+export const noRecording: RecordingView = {
+  ...{ recorder: null, isForced: false, applet: 'idle', isSettled: true },
+  ...{ mayPause: false, pausedAt: null },
+};
 
 export type ToLinkWorker =
   | { readonly type: 'start'; readonly sessionId: string }
@@ -86,6 +93,8 @@ export type ToLinkWorker =
   /** The page has dealt with so many bytes of it. */
   | { readonly type: 'opened-took'; readonly opening: number; readonly length: number }
   | { readonly type: 'opened-reset'; readonly opening: number; readonly code: number }
+  /** The technician wants the recording to stop for a while, or to go on. */
+  | { readonly type: 'pause-recording'; readonly isPaused: boolean }
   /** Try now what waits to be tried again. */
   | { readonly type: 'hurry' }
   /** Drop the link and make a new one. */

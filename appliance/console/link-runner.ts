@@ -120,6 +120,9 @@ export class LinkRunner {
       case 'close':
         this.close();
         break;
+      case 'pause-recording':
+        this.#recordings.pause(message.isPaused);
+        break;
       case 'send':
         this.#onStream(message, stream => stream.send(message.bytes));
         break;

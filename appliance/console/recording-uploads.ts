@@ -12,7 +12,7 @@ import {
   RECORDING_PRIORITY,
   RECORDING_STREAM,
   type RecordingMessage,
-  type RecordingState,
+  type RecordingNews,
   writeRecording,
 } from '../protocol/recording.ts';
 import { parseMark } from '../protocol/recording-marks.ts';
@@ -24,6 +24,8 @@ import { RecordingUpload } from './recording-upload.ts';
 const MAX_UPLOADS = 8;
 /** What the applet has sent before it heard that it is over is on its way for so long at most. */
 const LAST_WORD_MS = 3000;
+
+const nothingSaid: RecordingNews = { state: 'idle', nonce: null, mayPause: false, pausedAt: null };
 
 export interface RecordingUploadsParts {
   readonly clock: Clock;
@@ -46,7 +48,7 @@ export class RecordingUploads {
   readonly #uploads: RecordingUpload[] = [];
   #current: { readonly upload: RecordingUpload; readonly isForced: boolean } | null = null;
   #stream: LinkStream | null = null;
-  #applet: RecordingState = 'idle';
+  #applet: RecordingNews = nothingSaid;
   #told = '';
   #finished: (() => void) | null = null;
 
@@ -57,11 +59,19 @@ export class RecordingUploads {
   linkBegun(link: Link): void {
     const stream = link.openStream(RECORDING_STREAM, RECORDING_PRIORITY);
     this.#stream = stream;
-    this.#applet = 'idle';
+    this.#applet = nothingSaid;
     const over = () => {
-      if (this.#stream === stream) this.#stream = null;
+      if (this.#stream !== stream) return;
+      this.#stream = null;
+      this.#applet = { ...this.#applet, mayPause: false, pausedAt: null };
+      this.#changed();
     };
     stream.listen({ message: bytes => this.#heard(stream, bytes), ended: over, reset: over });
+  }
+
+  /** What came of it, the customer's program tells. */
+  pause(isPaused: boolean): void {
+    this.#say({ type: 'pause', paused: isPaused });
   }
 
   /** A picture was asked for; whether it is recorded, its first message says. */
@@ -137,9 +147,8 @@ export class RecordingUploads {
 
   #heard(stream: LinkStream, bytes: Bytes): void {
     try {
-      const { state, nonce } = parseRecordingNews(bytes);
-      this.#applet = state;
-      if (nonce !== null) this.#owed(nonce);
+      this.#applet = parseRecordingNews(bytes);
+      if (this.#applet.nonce !== null) this.#owed(this.#applet.nonce);
       this.#changed();
     } catch (error) {
       if (!(error instanceof ApplianceError)) throw error;
@@ -166,7 +175,8 @@ export class RecordingUploads {
   #changed(): void {
     const { upload, isForced = false } = this.#current ?? {};
     const isSettled = this.#current === null && this.#uploads.every(({ isOver }) => isOver);
-    const view = { recorder: upload?.state ?? null, isForced, applet: this.#applet, isSettled };
+    const { state: applet, mayPause, pausedAt } = this.#applet;
+    const view = { recorder: upload?.state ?? null, isForced, applet, isSettled, mayPause, pausedAt };
     const text = JSON.stringify(view);
     if (text === this.#told) return;
     this.#told = text;

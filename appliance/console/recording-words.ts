@@ -23,7 +23,9 @@ export function recordingHold({ isForced, applet, recorder }: RecordingView): st
 }
 
 /** In a word or two, for the sign beside the picture. */
-export function recordingSign({ recorder, isForced, applet }: RecordingView): { text: string; isWell: boolean } | null {
+export function recordingSign(view: RecordingView): { text: string; isWell: boolean } | null {
+  const { recorder, isForced, applet, pausedAt } = view;
+  if (pausedAt !== null) return { text: `Recording paused since ${minuteOf(pausedAt)}`, isWell: false };
   if (recorder === null) return null;
   if (recorder === 'recording' && (applet === 'proved' || !isForced)) return { text: 'Recording', isWell: true };
   if (recorder === 'recording' && applet === 'waiting') return { text: 'Recording begins', isWell: true };
@@ -31,7 +33,13 @@ export function recordingSign({ recorder, isForced, applet }: RecordingView): { 
 }
 
 /** What the sign says to whoever asks it. */
-export function recordingHint({ recorder, isForced }: RecordingView): string {
+export function recordingHint({ recorder, isForced, pausedAt }: RecordingView): string {
+  if (pausedAt !== null)
+    return 'What you see now is not recorded. When you paused, and when you go on, stands in the log.';
   if (recorder === 'recording') return isForced ? 'Your group’s sessions are recorded.' : 'You record this session.';
   return recorder === null ? '' : recorders[recorder];
+}
+
+function minuteOf(at: number): string {
+  return new Date(at).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
 }

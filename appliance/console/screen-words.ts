@@ -36,6 +36,7 @@ const ends: Readonly<Record<Exclude<ScreenEndWhy, 'closed'>, readonly [string, s
   unavailable: ['There is no picture to be had', 'On this computer the screen can’t be seen.'],
   replaced: ['The picture goes elsewhere', 'It was opened a second time.'],
   unrecorded: ['It can’t be recorded', 'Your group’s sessions must be recorded, and too much of this one was lost.'],
+  paused: ['The recording is paused', 'The picture goes on in a moment.'],
   malformed: [
     'The picture was ended',
     'The customer’s program sent something that is no picture. Nothing of it was shown.',

@@ -30,7 +30,7 @@ export interface ScreenGrants {
   readonly viewing: number | null;
   readonly control: number | null;
   readonly clipboard: number | null;
-  /** The customer lets the picture be recorded; where it must be, it is in any case. */
+  /** The customer lets the picture be recorded, which his program sees to; where it must be, it is in any case. */
   readonly recording: number | null;
 }
 
@@ -138,12 +138,9 @@ export class SessionScreen {
     const before = this.#grants;
     this.#linkId = linkId;
     this.#grants = grants;
-    const [isOther, isRecorded] = [grants.viewing !== before.viewing, grants.recording !== null];
-    if (isOther || isRecorded !== (before.recording !== null)) {
-      const isOpen = this.#screen !== null;
+    if (grants.viewing !== before.viewing) {
       this.#closeScreen('closed');
-      // A recording begins with a picture, and ends with one: the one there is begins anew.
-      if (grants.viewing !== null && (isOther || isOpen)) this.#openScreen(grants.viewing);
+      if (grants.viewing !== null) this.#openScreen(grants.viewing);
     }
     if (grants.control !== before.control) this.#controlChanged();
     this.clipboard.share(grants.clipboard !== null);
@@ -223,8 +220,7 @@ export class SessionScreen {
     this.#phase = 'opening';
     this.#why = null;
     this.#state = 'live';
-    const recorded = this.#grants.recording !== null;
-    this.#control({ type: 'open', grant, monitor: this.#monitor, quality: this.#quality, recorded });
+    this.#control({ type: 'open', grant, monitor: this.#monitor, quality: this.#quality });
     if (!this.#isVisible) this.#control({ type: 'pace', visible: false });
     void this.#makeViewer(channel);
   }
@@ -291,8 +287,8 @@ export class SessionScreen {
       case 'ended':
         this.#screen?.reset(RESET_DONE);
         this.#screenEnded(channel, news.why);
-        // It has to be recorded from now on, or may not be any more: it goes on under the same grant.
-        if (news.why === 'unrecorded') this.reopen();
+        // It is recorded from now on, or is not any more, as the customer's program says: it goes on under the same grant.
+        if (news.why === 'unrecorded' || news.why === 'paused') this.reopen();
         break;
     }
     this.#parts.changed();

@@ -289,6 +289,11 @@ export class TechnicianSession {
     await this.#recordingSettled();
   }
 
+  /** What is recorded, not the picture. */
+  pauseRecording(isPaused: boolean): void {
+    this.#parts.link.pauseRecording(isPaused);
+  }
+
   hurry(): void {
     this.#parts.link.hurry();
   }

@@ -466,6 +466,8 @@ export class ClaimedSession {
       ...{ ...recording, clock, crypto, view, sign, sid: this.sid, applianceTime: () => this.#time.now() },
       isForced: () => this.rights.narrowing.forcedRecording,
       technician: () => this.#identity(),
+      pause: () => this.#desktop?.recordingPause ?? { mayPause: false, pausedAt: null },
+      pauseWished: isPaused => this.#desktop?.pauseRecording(isPaused),
       attest: signed => legs.send({ type: 'attestation', ...signed }),
       log: (event, about) => this.log(event, about),
       refused: () => refusals.count('recording'),
@@ -480,7 +482,9 @@ export class ClaimedSession {
     return new SessionDesktop({
       ...{ clock, view, desktop, organisation: this.organisation, rights: () => this.rights },
       recording: this.#recording,
+      applianceTime: () => this.#time.now(),
       tell: told => void this.reports.tell(told).catch(() => refusals.count('request')),
+      tellFirst: (told, undone) => this.reports.tellFirst(told, undone),
       log: (event, about) => this.log(event, about),
       refused: () => refusals.count('stream'),
     });

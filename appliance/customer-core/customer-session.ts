@@ -130,6 +130,7 @@ export class CustomerSession {
       running: [],
       isPaused: false,
       recording: 'none' as const,
+      recordingPausedAt: null,
       shortString: null,
     };
     view.update({ ...nothing, question: null, phase: 'ended' });

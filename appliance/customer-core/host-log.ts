@@ -26,6 +26,8 @@ export const HOST_EVENTS = [
   'recording-ended',
   'recording-held',
   'recording-resumed',
+  'recording-paused',
+  'recording-gone-on',
   'codes-compared',
   'claimed-twice',
   'logged-out',

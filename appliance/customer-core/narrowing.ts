@@ -15,6 +15,8 @@ export interface Narrowing {
   readonly singlePrompt: boolean;
   readonly codesMatch: boolean;
   readonly forcedRecording: boolean;
+  /** A recording that is not forced may be paused. */
+  readonly pauseRecording: boolean;
   readonly customerAway: 'continue' | 'view-only' | 'end';
 }
 
@@ -33,6 +35,7 @@ export function parsePolicy(bytes: Bytes): Narrowing {
     singlePrompt: fields.boolean('singlePrompt'),
     codesMatch: fields.boolean('codesMatch'),
     forcedRecording: fields.boolean('forcedRecording'),
+    pauseRecording: fields.boolean('pauseRecording'),
     customerAway: fields.oneOf('customerAway', strictness),
   };
   fields.end();
@@ -53,6 +56,7 @@ export function narrow(held: Narrowing, sent: Narrowing): Narrowing {
     singlePrompt: held.singlePrompt && sent.singlePrompt,
     codesMatch: held.codesMatch || sent.codesMatch,
     forcedRecording: held.forcedRecording || sent.forcedRecording,
+    pauseRecording: held.pauseRecording && sent.pauseRecording,
     customerAway: strictness[away] ?? 'end',
   };
 }

@@ -63,8 +63,18 @@ export class Reports {
    * Reports "started" and waits for the appliance to have it.
    * @throws ApplianceError `report.unacknowledged`: then nothing may be started
    */
-  async tellStart(told: Omit<Told, 'stage'>): Promise<void> {
-    const { acknowledged } = await this.tell({ ...told, stage: 'started' });
+  tellStart(told: Omit<Told, 'stage'>): Promise<void> {
+    const undone = { ...told, stage: 'ended', detail: 'not started: no answer' } as const;
+    return this.tellFirst({ ...told, stage: 'started' }, undone);
+  }
+
+  /**
+   * Reports what may be done only when the appliance has it.
+   * @param undone is reported where it did not answer
+   * @throws ApplianceError `report.unacknowledged`: then it may not be done
+   */
+  async tellFirst(told: Told, undone: Told): Promise<void> {
+    const { acknowledged } = await this.tell(told);
     const { clock } = this.#options;
     await new Promise<void>((resolve, reject) => {
       const cancel = clock.after(START_TIMEOUT_MS, () =>
@@ -75,7 +85,7 @@ export class Reports {
         resolve();
       }, reject);
     }).catch(async error => {
-      await this.tell({ ...told, stage: 'ended', detail: 'not started: no answer' });
+      await this.tell(undone);
       throw error;
     });
   }

@@ -2,7 +2,8 @@
 // Viewing is the ground of the others: when it ends they end, for nobody may act on what he does not see.
 //   viewing    opens eyes and the stream `screen`     control    lets events of the stream `input` through
 //   clipboard  goes with both, under a number of its own
-//   recording  lets a console have the picture recorded; where the policy forces it nobody is asked
+//   recording  has the picture recorded, whatever a console says; where the policy forces it nobody is asked. A technician
+//              whose policy lets him may pause it
 import type { Clock } from '../clock.ts';
 import { ApplianceError } from '../errors.ts';
 import { RateLimit } from '../link/rate-limit.ts';
@@ -10,7 +11,9 @@ import type { LinkStream } from '../link/stream.ts';
 import type { Bytes } from '../protocol/bytes.ts';
 import { INPUT_STREAM, type InputState, type Monitor, SCREEN_STREAM, type ScreenEnd } from '../protocol/screen.ts';
 import { InputStream } from './desktop/input-stream.ts';
-import { ScreenStream } from './desktop/screen-stream.ts';
+import type { RecordedScreen } from './desktop/recorded-screen.ts';
+import { RecordingPause } from './desktop/recording-pause.ts';
+import { type PictureQueue, ScreenStream } from './desktop/screen-stream.ts';
 import { SharedClipboard } from './desktop/shared-clipboard.ts';
 import type { Desktop } from './desktop.ts';
 import type { HeldGrant } from './grants.ts';
@@ -38,7 +41,10 @@ export interface SessionDesktopOptions {
   readonly view: WindowModel;
   readonly rights: () => SessionRights;
   readonly recording: SessionRecording;
+  readonly applianceTime: () => number;
   readonly tell: (told: Told) => void;
+  /** Resolves once the appliance has it. @throws ApplianceError where it does not answer: then `undone` is told */
+  readonly tellFirst: (told: Told, undone: Told) => Promise<void>;
   readonly log: (event: HostEvent, about: Partial<HostLine>) => void;
   readonly refused: () => void;
 }
@@ -88,6 +94,7 @@ export class SessionDesktop {
   #viewing: Viewing | null = null;
   #control: HeldGrant | null = null;
   #recording: HeldGrant | null = null;
+  readonly #pause: RecordingPause;
   #clipboard: { readonly held: HeldGrant; readonly shared: SharedClipboard } | null = null;
   #input: InputStream | null = null;
   #sink: InputSink | null = null;
@@ -100,6 +107,7 @@ export class SessionDesktop {
   constructor(options: SessionDesktopOptions) {
     this.#options = options;
     this.#clipboardPace = new RateLimit(options.clock, CLIPBOARDS_PER_SECOND, CLIPBOARD_BURST);
+    this.#pause = this.#makePause();
   }
 
   /** A console has opened a stream. @returns false when it is none of the desktop's, or one too many */
@@ -122,6 +130,8 @@ export class SessionDesktop {
 
   /** The policy was narrowed, rights were frozen or are back, a question is on the screen or gone, the link has a path or none. */
   changed(): void {
+    this.#pause.policyChanged();
+    this.#options.recording.pauseChanged();
     if (this.#mustBeRecordedNow) this.#viewing?.stream?.end('unrecorded'); // the console opens it anew, recorded
     this.#options.view.update({ isPaused: this.#isPaused, stopKey: this.#sink?.stopKey ?? null });
     this.#viewing?.stream?.holdChanged();
@@ -160,15 +170,79 @@ export class SessionDesktop {
   }
 
   #recordingStarts(held: HeldGrant): void {
-    this.#recording = held; // the console opens the picture anew: a recording begins with one
-    if (this.#viewing === null) this.#giveUp(held, 'appliance');
+    this.#recording = held;
+    if (this.#viewing === null) return void this.#giveUp(held, 'appliance');
+    this.#beginAnew();
+    this.#options.recording.pauseChanged();
   }
 
   /** What the customer does not want kept any more ends there; the console opens the picture anew, and nobody keeps it. */
   #recordingStops(): void {
     this.#recording = null;
+    this.#pause.drop();
+    this.#options.view.update({ recordingPausedAt: null });
     const stream = this.#viewing?.stream;
     if (stream?.recorded?.isForced === false) stream.end('unrecorded');
+    this.#options.recording.pauseChanged();
+  }
+
+  /** A recording begins with a picture: the console opens the one there is anew. */
+  #beginAnew(): void {
+    const stream = this.#viewing?.stream;
+    if (stream != null && stream.area !== null && stream.recorded === null) stream.end('unrecorded');
+  }
+
+  // The pause of a recording.
+
+  /** For the console: whether the technician may pause what runs, and since when he has. */
+  get recordingPause(): { readonly mayPause: boolean; readonly pausedAt: number | null } {
+    return { mayPause: this.#mayPause, pausedAt: this.#pause.since?.at ?? null };
+  }
+
+  /** The technician wants his recording to stop for a while, or to go on. */
+  pauseRecording(isPaused: boolean): void {
+    if (isPaused) this.#pause.begin().catch(() => this.#options.refused());
+    else this.#pause.end('technician');
+  }
+
+  get #mayPause(): boolean {
+    const { pauseRecording, forcedRecording } = this.#options.rights().narrowing;
+    return pauseRecording && !forcedRecording && this.#mayRecord;
+  }
+
+  #makePause(): RecordingPause {
+    const { clock, applianceTime, refused, tell, tellFirst } = this.#options;
+    const told = (stage: 'paused' | 'resumed', detail: string): Told => {
+      const consentId = this.#recording?.grant.consentId;
+      return { stage, action: RECORDING, detail, ...(consentId === undefined ? {} : { consentId }) };
+    };
+    return new RecordingPause({
+      ...{ clock, applianceTime, refused, mayPause: () => this.#mayPause },
+      tellFirst: () => tellFirst(told('paused', 'technician'), told('resumed', 'not paused: no answer')),
+      tellOver: detail => tell(told('resumed', detail)),
+      cut: () => {
+        const stream = this.#viewing?.stream;
+        const nonce = stream?.recorded?.nonce ?? null;
+        if (stream?.recorded != null) stream.end('paused');
+        return nonce;
+      },
+      changed: isOn => this.#pauseChanged(isOn),
+    });
+  }
+
+  #pauseChanged(isOn: boolean): void {
+    const { view, log, recording } = this.#options;
+    log(isOn ? 'recording-paused' : 'recording-gone-on', {});
+    view.update({ recordingPausedAt: this.#pause.since?.localAt ?? null });
+    if (!isOn) this.#beginAnew();
+    recording.pauseChanged();
+  }
+
+  #record(about: PictureQueue): RecordedScreen | 'wait' | 'never' | null {
+    const isWished = this.#mayRecord && this.#pause.since === null;
+    const recorded = this.#options.recording.record(isWished, about, this.#pause.before);
+    if (recorded !== null && typeof recorded === 'object') this.#pause.named();
+    return recorded;
   }
 
   get #mayRecord(): boolean {
@@ -215,7 +289,7 @@ export class SessionDesktop {
     viewing.stream = new ScreenStream({
       ...{ clock, stream, refused, source: viewing.source, codecs: desktop.codecs, name: organisation },
       admits: number => number === viewing.held.number && this.#admits(viewing.held, VIEWING),
-      record: (isWished, about) => this.#options.recording.record(isWished && this.#mayRecord, about),
+      record: about => this.#record(about),
       recordingEnded: screen => this.#options.recording.screenEnded(screen),
       held: () => this.#heldBack(),
       monitorChosen: monitor => this.#monitorChosen(viewing, monitor),

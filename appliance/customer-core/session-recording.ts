@@ -7,9 +7,10 @@ import type { PinnedKey } from '../link/credential-check.ts';
 import type { LinkCrypto } from '../link/crypto.ts';
 import type { LinkStream } from '../link/stream.ts';
 import { type Bytes, equalBytes } from '../protocol/bytes.ts';
-import { parseRecording, RECORDING_STREAM, type RecordingState, writeRecordingNews } from '../protocol/recording.ts';
+import { parseRecording, RECORDING_STREAM, writeRecordingNews } from '../protocol/recording.ts';
 import { ATTESTATION_DOMAIN, type RecordingAttestation, writeAttestation } from '../protocol/recording-receipt.ts';
 import { RecordedScreen } from './desktop/recorded-screen.ts';
+import type { BeforePause } from './desktop/recording-pause.ts';
 import type { PictureQueue } from './desktop/screen-stream.ts';
 import type { HostEvent, HostLine } from './host-log.ts';
 import type { AppletSigned, AppletSigner } from './objects.ts';
@@ -35,6 +36,10 @@ export interface SessionRecordingOptions extends RecordingParts {
   readonly sid: SessionId;
   readonly applianceTime: () => number;
   readonly isForced: () => boolean;
+  /** Whether the technician may pause what runs, and since when he has; ms UTC by the appliance's clock. */
+  readonly pause: () => { readonly mayPause: boolean; readonly pausedAt: number | null };
+  /** The console wants it paused, or to go on. */
+  readonly pauseWished: (isPaused: boolean) => void;
   /** Of the technician on the link there is; null while there is none. */
   readonly technician: () => { readonly linkId: Bytes; readonly sub: string; readonly technician: string } | null;
   readonly view: WindowModel;
@@ -51,7 +56,7 @@ export class SessionRecording {
   readonly #rule: RecordingRule;
   #stream: LinkStream | null = null;
   #screen: RecordedScreen | null = null;
-  #told: { readonly state: RecordingState; readonly nonce: Bytes | null } | null = null;
+  #told: Bytes | null = null;
   #window: 'none' | 'on' | 'held' = 'none';
   #isHeldLogged = false;
   /** Told when there may be nothing left to be proved. */
@@ -83,12 +88,13 @@ export class SessionRecording {
   }
 
   /**
-   * A picture is to be opened. @param isWished the console asks for a recording
+   * A picture is to be opened. @param isWished a recording the customer allowed runs @param before what it goes on with
    * @returns null where it is not recorded · `wait`: one before it is owed · `never`: too much was lost in this session
    */
   record(
     isWished: boolean,
     { queue, isWaiting, width, height }: PictureQueue,
+    before: BeforePause | null,
   ): RecordedScreen | 'wait' | 'never' | null {
     const isForced = this.#options.isForced();
     const technician = this.#options.technician();
@@ -97,7 +103,8 @@ export class SessionRecording {
       const recorded = this.#rule.open(technician.linkId, isForced);
       const { clock, applianceTime, sid } = this.#options;
       const { linkId, sub, technician: name } = technician;
-      const begin = { sid, width, height, linkId, sub, technician: name };
+      const { after = null, pausedMs = 0 } = before ?? {};
+      const begin = { sid, width, height, linkId, sub, technician: name, after, pausedMs };
       this.#screen = new RecordedScreen({ clock, recorded, applianceTime, begin, queue, isWaiting });
     } catch (error) {
       if (!(error instanceof ApplianceError)) throw error;
@@ -108,6 +115,11 @@ export class SessionRecording {
     this.#options.log('recording-started', {});
     this.#changed();
     return this.#screen;
+  }
+
+  /** Whether it may be paused, or is, may have changed. */
+  pauseChanged(): void {
+    this.#tell();
   }
 
   /** Something was reported that a recording marks. */
@@ -152,6 +164,7 @@ export class SessionRecording {
     try {
       const message = parseRecording(bytes);
       if (message.type === 'lost') this.#rule.lost(message.nonce);
+      else if (message.type === 'pause') this.#options.pauseWished(message.paused);
       else await this.#rule.accept(message);
     } catch (error) {
       if (!(error instanceof ApplianceError)) throw error;
@@ -180,11 +193,10 @@ export class SessionRecording {
   #tell(): void {
     const { state, owed } = this.#rule;
     const nonce = state === 'debt' || state === 'lost' ? owed : null;
-    const told = this.#told;
-    const isSame = told?.state === state && equalBytes(told.nonce ?? NOTHING, nonce ?? NOTHING);
-    if (this.#stream === null || isSame) return;
-    this.#told = { state, nonce };
-    this.#stream.send(writeRecordingNews({ state, nonce }));
+    const news = writeRecordingNews({ state, nonce, ...this.#options.pause() });
+    if (this.#stream === null || equalBytes(this.#told ?? NOTHING, news)) return;
+    this.#told = news;
+    this.#stream.send(news);
   }
 
   /** The customer is told that he is recorded, and when pictures wait for the recorder. */

@@ -37,7 +37,7 @@ export interface SessionRightsOptions {
 
 const nothing: Narrowing = {
   ...{ actions: new Set<string>(), maxConsentMs: 1, singlePrompt: false, codesMatch: true },
-  ...{ forcedRecording: true, customerAway: 'end' },
+  ...{ forcedRecording: true, pauseRecording: false, customerAway: 'end' },
 };
 
 export class SessionRights {

@@ -13,6 +13,7 @@ const atFirst: Omit<WindowState, 'organisation'> = {
     running: [],
     isPaused: false,
     recording: 'none',
+    recordingPausedAt: null,
     stopKey: null,
   },
   ...{ shortString: null, question: null, notices: [], report: null },

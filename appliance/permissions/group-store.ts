@@ -86,7 +86,7 @@ export async function replacePermissions(
 export async function replacePolicy(tx: Transaction, id: string, policy: PolicySettings): Promise<void> {
   await tx.run(
     `UPDATE technician_group SET consent_minutes = ?, forced_recording = ?, codes_match = ?, store_chat = ?,
-       customer_away = ?, recording_format = ? WHERE id = ?`,
+       customer_away = ?, recording_format = ?, pause_recording = ? WHERE id = ?`,
     [
       policy.consentMinutes ?? null,
       fromFlag(policy.forcedRecording),
@@ -94,6 +94,7 @@ export async function replacePolicy(tx: Transaction, id: string, policy: PolicyS
       fromFlag(policy.storeChat),
       policy.customerAway ?? null,
       policy.recordingFormat ?? null,
+      fromFlag(policy.pauseRecording),
       id,
     ],
   );
@@ -148,6 +149,7 @@ const policyColumns = [
   'store_chat',
   'customer_away',
   'recording_format',
+  'pause_recording',
 ] as const;
 
 function toGroup(row: Row): Group {
@@ -170,6 +172,7 @@ function toPolicy(row: Row): PolicySettings {
     storeChat: toFlag(row.store_chat),
     customerAway: row.customer_away ?? undefined,
     recordingFormat: row.recording_format ?? undefined,
+    pauseRecording: toFlag(row.pause_recording),
   });
 }
 

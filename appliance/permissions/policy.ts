@@ -17,6 +17,8 @@ export const PolicySettings = z.strictObject({
   consentMinutes: z.int().min(0).max(MAX_CONSENT_MINUTES).optional(),
   /** No picture and no input without receipts of the recorder (H-03). */
   forcedRecording: z.boolean().optional(),
+  /** Technicians may pause a recording they have asked for; pauses are marked. Of no effect where it is forced. */
+  pauseRecording: z.boolean().optional(),
   /** No control before both sides said that the short codes match (B-04). */
   codesMatch: z.boolean().optional(),
   /** False: chat text is not kept at all (G-06). */
@@ -30,6 +32,8 @@ export type PolicySettings = z.infer<typeof PolicySettings>;
 export interface Policy {
   readonly consentMinutes: number;
   readonly forcedRecording: boolean;
+  /** Never together with `forcedRecording`. */
+  readonly pauseRecording: boolean;
   readonly codesMatch: boolean;
   readonly storeChat: boolean;
   readonly customerAway: (typeof customerAwayRules)[number];
@@ -42,6 +46,7 @@ export interface Policy {
 const defaults = {
   consentMinutes: 0,
   forcedRecording: false,
+  pauseRecording: false,
   codesMatch: false,
   storeChat: true,
   customerAway: 'view-only',
@@ -67,6 +72,7 @@ export function resolvePolicy(path: readonly GroupWithPolicy[]): EffectivePolicy
   const sources: Record<PolicyKey, string | null> = {
     consentMinutes: null,
     forcedRecording: null,
+    pauseRecording: null,
     codesMatch: null,
     storeChat: null,
     customerAway: null,
@@ -80,7 +86,9 @@ export function resolvePolicy(path: readonly GroupWithPolicy[]): EffectivePolicy
     }
   }
   const settings = PolicySettings.required().parse(policy);
-  return { policy: { ...settings, singlePrompt: decidePermission(path, 'single-prompt').allowed }, sources };
+  const pauseRecording = settings.pauseRecording && !settings.forcedRecording;
+  const singlePrompt = decidePermission(path, 'single-prompt').allowed;
+  return { policy: { ...settings, pauseRecording, singlePrompt }, sources };
 }
 
 /** What of `settings` would loosen what `ceiling` demands; an admin over a part of the tree may only tighten. */
@@ -91,6 +99,7 @@ export function loosened(settings: PolicySettings, ceiling: Policy): PolicyKey[]
   const loose: Record<PolicyKey, boolean> = {
     consentMinutes: consentMinutes !== undefined && minutes(consentMinutes) > minutes(ceiling.consentMinutes),
     forcedRecording: settings.forcedRecording === false && ceiling.forcedRecording,
+    pauseRecording: settings.pauseRecording === true && !ceiling.pauseRecording,
     codesMatch: settings.codesMatch === false && ceiling.codesMatch,
     storeChat: settings.storeChat === true && !ceiling.storeChat,
     customerAway: customerAway !== undefined && strictness(customerAway) < strictness(ceiling.customerAway),

@@ -23,7 +23,7 @@ const Finished = z.strictObject({
     forced: z.boolean(),
   },
   ...{ startedAt: count, durationMs: count, name: z.string().min(1).max(200), bytes: count, sha256: digest },
-  ...{ offset: count, isWhole: z.boolean() },
+  ...{ offset: count, isWhole: z.boolean(), isPaused: z.boolean(), after: id.nullable(), pausedMs: count },
   receipt: z.strictObject({ payload: z.string().max(2048), signature: z.string().max(128) }).nullable(),
 });
 

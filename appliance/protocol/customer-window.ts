@@ -91,6 +91,8 @@ export interface WindowState {
   readonly isPaused: boolean;
   /** `on`: what is shown is recorded · `held`: it must be, and can't at the moment, so nothing is shown. */
   readonly recording: 'none' | 'on' | 'held';
+  /** ms UTC by this computer's clock, since when the technician has paused what he records; null while he has not. */
+  readonly recordingPausedAt: number | null;
   /** The key that stops everything wherever it is pressed, as it is printed; null where there is none. */
   readonly stopKey: string | null;
   /** To be compared by voice; null while there is none. */

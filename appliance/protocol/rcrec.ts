@@ -41,6 +41,9 @@ export interface RcrecHead {
   readonly forced: boolean;
   /** ms UTC of what is 0 in the recording. */
   readonly startedAt: number;
+  /** Nonce of the recording this one goes on with behind a pause, and how long that was; null and 0 where it follows none. */
+  readonly after: Bytes | null;
+  readonly pausedMs: number;
 }
 
 export interface RcrecData {
@@ -105,8 +108,9 @@ export function openBlock(block: Bytes, digest: Bytes): Bytes {
   return block.subarray(BLOCK_HEAD_BYTES, end);
 }
 
-export function writeHead({ linkId, nonce, ...head }: RcrecHead): Bytes {
-  return canonicalBytes({ v: 1, ...head, linkId: toBase64Url(linkId), nonce: toBase64Url(nonce) });
+export function writeHead({ linkId, nonce, after, pausedMs, ...head }: RcrecHead): Bytes {
+  const part = after === null ? {} : { after: toBase64Url(after), pausedMs };
+  return canonicalBytes({ v: 1, ...head, ...part, linkId: toBase64Url(linkId), nonce: toBase64Url(nonce) });
 }
 
 /** @throws ApplianceError `protocol.malformed` */
@@ -117,6 +121,8 @@ export function parseHead(body: Bytes): RcrecHead {
     ...{ sid: fields.sessionId('sid'), linkId: fields.bytes('linkId', 16), nonce: fields.bytes('nonce', 16) },
     ...{ sub: fields.line('sub', 64), technician: fields.line('technician', 400), forced: fields.boolean('forced') },
     startedAt: fields.integer('startedAt', 0),
+    after: fields.has('after') ? fields.bytes('after', 16) : null,
+    pausedMs: fields.has('after') ? fields.integer('pausedMs', 0) : 0,
   };
   fields.end();
   return head;

@@ -50,6 +50,11 @@ export interface FinishedRecording {
   readonly offset: number;
   /** Whether the applet has said that nothing follows. */
   readonly isWhole: boolean;
+  /** Whether it ended because the technician paused the recording. */
+  readonly isPaused: boolean;
+  /** Nonce of the one it goes on with behind a pause, and how long that was; null and 0 where it follows none. */
+  readonly after: string | null;
+  readonly pausedMs: number;
   /** The last receipt, which may be for less; null where nothing was proved. */
   readonly receipt: { readonly payload: string; readonly signature: string } | null;
 }

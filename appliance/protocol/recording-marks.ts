@@ -1,13 +1,14 @@
 // Marks in the hashed stream: canonical JSON, each with the time by the appliance's clock as the applet knows it. They say
 // what the picture alone does not, and never what was typed or written.
-//   begin     of the stream: whose it is, and what the picture looks like before the viewer has its say
+//   begin     of the stream: whose it is, what the picture looks like before the viewer has its say, and where the technician
+//             had paused the recording, which stream it goes on with, and how long after the end of that
 //   beat      at least each second, and before what is drawn later than a moment after the last; keys pressed since the last
 //   format    what the picture is sent in from here on: the effective SetPixelFormat and SetEncodings
 //   monitors  the monitors there are, and the one that is shown; 0 is all of them
 //   pointer   where the technician's pointer is, and its buttons: a click is a button that was not pressed before
 //   action    what became of something the technician asked for · chat  that a line was written, not what it says
 //   state     pictures are held back or go on · loss  of an earlier stream: what was sent and what of it is proved
-//   end       nothing follows
+//   end       nothing follows; why is `paused` where the technician paused the recording
 import { type SessionId, toBase64Url } from '../guid.ts';
 import { ByteReader, type Bytes, ByteWriter } from './bytes.ts';
 import { type CanonicalValue, canonicalBytes } from './canonical-json.ts';
@@ -41,6 +42,10 @@ export interface BeginMark {
   readonly height: number;
   readonly format: PixelFormat;
   readonly encodings: readonly number[];
+  /** Null where it follows no pause. */
+  readonly after: Bytes | null;
+  /** From the pause on; 0 where there was none. */
+  readonly pausedMs: number;
 }
 
 export type Mark =
@@ -100,7 +105,8 @@ export function parseMark(body: Bytes): Mark {
 }
 
 function plain(mark: Mark): Readonly<Record<string, CanonicalValue>> {
-  const entries = Object.entries(mark).map(([name, value]): [string, CanonicalValue] => {
+  const said = Object.entries(mark).filter(([, value]) => value !== null);
+  const entries = said.map(([name, value]): [string, CanonicalValue] => {
     if (value instanceof Uint8Array) return [name, toBase64Url(value)];
     if (name === 'format') return [name, toBase64Url(writePixelFormat(new ByteWriter(FORMAT_BYTES), value).done())];
     return [name, value];
@@ -149,6 +155,7 @@ function readBegin(fields: Fields, at: number): BeginMark {
     ...{ technician: fields.line('technician', MAX_NAME_BYTES), forced: fields.boolean('forced') },
     ...{ width: fields.integer('width', 1, MAX_SIDE), height: fields.integer('height', 1, MAX_SIDE) },
     ...readFormat(fields),
+    ...{ after: fields.has('after') ? fields.bytes('after', ID_BYTES) : null, pausedMs: fields.integer('pausedMs', 0) },
   };
 }
 

@@ -3,7 +3,8 @@
 // become of the picture it is for.
 //   C→A  kind 1 byte: 1 a receipt: signature 64 bytes, payload
 //        2 canonical JSON: lost {nonce}   what is missing of this stream can't be delivered any more
-//   A→C  canonical JSON: state {state, nonce?}
+//                          pause {paused} the technician wants the recording to stop for a while, or to go on
+//   A→C  canonical JSON: state {state, nonce?, mayPause, pausedAt?}
 import { toBase64Url } from '../guid.ts';
 import { ByteReader, type Bytes, concat, malformed } from './bytes.ts';
 import { canonicalBytes } from './canonical-json.ts';
@@ -27,18 +28,23 @@ export type RecordingState = (typeof STATES)[number];
 
 export type RecordingMessage =
   | ({ readonly type: 'receipt' } & Signed)
-  | { readonly type: 'lost'; readonly nonce: Bytes };
+  | { readonly type: 'lost'; readonly nonce: Bytes }
+  | { readonly type: 'pause'; readonly paused: boolean };
 
 export interface RecordingNews {
   readonly state: RecordingState;
   /** Of the stream that is owed, with `debt` and `lost`; null else. */
   readonly nonce: Bytes | null;
+  /** A recording runs that the technician may pause, or has paused. */
+  readonly mayPause: boolean;
+  /** ms UTC by the appliance's clock; null while it is not paused. */
+  readonly pausedAt: number | null;
 }
 
 export function writeRecording(message: RecordingMessage): Bytes {
   if (message.type === 'receipt') return concat(Uint8Array.of(KIND.receipt), message.signature, message.payload);
-  const json = canonicalBytes({ v: 1, type: 'lost', nonce: toBase64Url(message.nonce) });
-  return concat(Uint8Array.of(KIND.control), json);
+  const said = message.type === 'lost' ? { nonce: toBase64Url(message.nonce) } : ({ paused: message.paused } as const);
+  return concat(Uint8Array.of(KIND.control), canonicalBytes({ v: 1, type: message.type, ...said }));
 }
 
 /** @throws ApplianceError `protocol.malformed` */
@@ -53,13 +59,16 @@ export function parseRecording(bytes: Bytes): RecordingMessage {
   if (kind !== KIND.control) throw malformed(`a recording message of kind ${kind}`);
   const fields = Fields.fromCanonical(reader.bytes(reader.left));
   fields.integer('v', 1, 1);
-  const message = { type: fields.oneOf('type', ['lost']), nonce: fields.bytes('nonce', NONCE_BYTES) };
+  const type = fields.oneOf('type', ['lost', 'pause']);
+  const message: RecordingMessage =
+    type === 'lost' ? { type, nonce: fields.bytes('nonce', NONCE_BYTES) } : { type, paused: fields.boolean('paused') };
   fields.end();
   return message;
 }
 
-export function writeRecordingNews({ state, nonce }: RecordingNews): Bytes {
-  return canonicalBytes({ v: 1, type: 'state', state, ...(nonce === null ? {} : { nonce: toBase64Url(nonce) }) });
+export function writeRecordingNews({ state, nonce, mayPause, pausedAt }: RecordingNews): Bytes {
+  const owed = nonce === null ? {} : { nonce: toBase64Url(nonce) };
+  return canonicalBytes({ v: 1, type: 'state', state, ...owed, mayPause, ...(pausedAt === null ? {} : { pausedAt }) });
 }
 
 /** @throws ApplianceError `protocol.malformed` */
@@ -69,7 +78,10 @@ export function parseRecordingNews(bytes: Bytes): RecordingNews {
   fields.oneOf('type', ['state']);
   const state = fields.oneOf('state', STATES);
   const owed = state === 'debt' || state === 'lost';
-  const news = { state, nonce: owed ? fields.bytes('nonce', NONCE_BYTES) : null };
+  const news = {
+    ...{ state, nonce: owed ? fields.bytes('nonce', NONCE_BYTES) : null, mayPause: fields.boolean('mayPause') },
+    pausedAt: fields.has('pausedAt') ? fields.integer('pausedAt', 0) : null,
+  };
   fields.end();
   return news;
 }

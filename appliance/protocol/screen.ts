@@ -1,7 +1,7 @@
 // Messages on the streams `screen` and `input`. The picture is RFB (RFC 6143) from its version line on; each message of
 // `screen` is
 //   kind 1 byte: 0 RFB bytes, cut anywhere · 1 one canonical JSON object · 2 A→C, a mark (recording-marks.ts)
-//   C→A  open {grant, monitor, quality, recorded}   first of all; `grant` is the number of the viewing grant
+//   C→A  open {grant, monitor, quality}   first of all; `grant` is the number of the viewing grant
 //        monitor {monitor} · quality {quality} · pace {visible}
 //   A→C  monitors {monitors, monitor} · state {state} · ended {why}
 // What moves the customer's computer goes on `input` alone, so that every record carries the number of the grant it
@@ -42,12 +42,17 @@ const SCREEN_ENDS = [
   'unavailable',
   'replaced',
   'unrecorded',
+  'paused',
 ] as const;
 
 /** `auto`: lossy where it moves, exact once quiet · `sharp`: never lossy · `light`: for slow lines. */
 export type Quality = (typeof QUALITIES)[number];
 export type ScreenState = (typeof SCREEN_STATES)[number];
 export type InputState = (typeof INPUT_STATES)[number];
+/**
+ * `unrecorded`: it begins anew under the same grant, for it has to be recorded from now on, or may not be any more ·
+ * `paused`: so it does because its recording was paused
+ */
 export type ScreenEnd = (typeof SCREEN_ENDS)[number];
 
 /** One of the customer's monitors, in pixels of the whole desktop. */
@@ -68,8 +73,6 @@ export type ScreenControl =
       readonly grant: number;
       readonly monitor: number;
       readonly quality: Quality;
-      /** Whether the technician wants it recorded; where it must be, it is in any case. */
-      readonly recorded: boolean;
     }
   | { readonly type: 'monitor'; readonly monitor: number }
   | { readonly type: 'quality'; readonly quality: Quality }
@@ -192,7 +195,7 @@ function readControl(fields: Fields): ScreenControl {
     case 'open':
       return {
         ...{ type, grant: fields.integer('grant', 1), monitor: fields.integer('monitor', ALL_MONITORS, MAX_MONITORS) },
-        ...{ quality: fields.oneOf('quality', QUALITIES), recorded: fields.boolean('recorded') },
+        quality: fields.oneOf('quality', QUALITIES),
       };
     case 'monitor':
       return { type, monitor: fields.integer('monitor', ALL_MONITORS, MAX_MONITORS) };

@@ -57,7 +57,7 @@ export async function convertToAvi({ from, to, codec, onProgress, riffBytes }: A
     const file = await RcrecFile.open(source, sha256);
     const canvas = await canvasFor(file);
     const chosen = await choose(codec);
-    const format = { width: canvas.width, height: canvas.height, rate: AVI_RATE };
+    const format = { width: canvas.width, height: canvas.height, rate: AVI_RATE, comment: commentOf(file) };
     const encoder = chosen === 'h264' ? new FfmpegEncoder(part, format) : await zmbvFile(part, format, riffBytes);
     try {
       const frames = await encode(file, canvas, encoder, onProgress);
@@ -107,7 +107,7 @@ async function choose(wish: AviCodec | undefined): Promise<AviCodec> {
 
 async function zmbvFile(
   path: string,
-  format: { width: number; height: number; rate: number },
+  format: { width: number; height: number; rate: number; comment: string },
   riffBytes: number | undefined,
 ): Promise<Encoder> {
   const file = await open(path, 'w', 0o640);
@@ -133,6 +133,22 @@ async function zmbvFile(
       void file.close();
     },
   };
+}
+
+/** When the technician had paused the recording, before its first picture and behind its last. */
+function commentOf({ head, durationMs, index }: RcrecFile): string {
+  const { startedAt, after, pausedMs, technician } = head;
+  const time = (at: number) => `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+  const isPaused = index.marks.some(({ json }) => isPauseMark(json));
+  return [
+    ...(after === null ? [] : [`Goes on: ${technician} had paused it from ${time(startedAt - pausedMs)}.`]),
+    ...(isPaused ? [`At its end ${technician} paused it, ${time(startedAt + durationMs)}.`] : []),
+  ].join(' ');
+}
+
+function isPauseMark(json: Bytes): boolean {
+  const { type, why } = JSON.parse(Buffer.from(json).toString('utf8')); // of our own index, or of one that is checked
+  return type === 'end' && why === 'paused';
 }
 
 /** As large as the largest picture there is. */

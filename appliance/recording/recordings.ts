@@ -189,7 +189,8 @@ export class Recordings {
     writer.mark(writeNote('lost', clock.now()), true);
     await writer.end(offset);
     await writer.close();
-    await finishFile(share, portal, { name, head, durationMs, offset, isWhole: false, receipt: null });
+    const end = { isWhole: false, isPaused: false, receipt: null };
+    await finishFile(share, portal, { name, head, durationMs, offset, ...end });
   }
 
   /** @returns null where no picture is in it */

@@ -71,6 +71,8 @@ export class StreamRecorder {
   #isTroubleNoted = false;
   #calm: PromiseWithResolvers<void> | null = null;
   #isPictureProved = false;
+  /** Of its end mark; null before that. */
+  #endWhy: string | null = null;
   /** Counts who brings it. */
   #bringing = 0;
   /** One thing after the other. */
@@ -112,6 +114,11 @@ export class StreamRecorder {
   /** Whether the applet has said that nothing follows. */
   get isEnded(): boolean {
     return this.#reader.isEnded;
+  }
+
+  /** Whether it ended because the technician paused the recording. */
+  get isPaused(): boolean {
+    return this.#endWhy === 'paused';
   }
 
   get state(): RecorderState {
@@ -199,6 +206,7 @@ export class StreamRecorder {
     this.#hash.update(piece.whole);
     const begun = this.#begun ?? this.#start(piece, file);
     await begun.track.take(piece);
+    if (piece.type === 'mark' && piece.mark.type === 'end') this.#endWhy = piece.mark.why;
     const place = { offset: piece.end, digest: new Uint8Array(this.#hash.copy().digest()) };
     if (file === null || place.offset > file.offset) this.#waiting.push({ ...place, rfbBytes: begun.track.rfbBytes });
     else if (place.offset === file.offset) {
@@ -282,8 +290,8 @@ export class StreamRecorder {
   }
 }
 
-export function headOf({ sid, linkId, nonce, sub, technician, forced, at }: BeginMark): RcrecHead {
-  return { sid, linkId, nonce, sub, technician, forced, startedAt: at };
+export function headOf({ sid, linkId, nonce, sub, technician, forced, at, after, pausedMs }: BeginMark): RcrecHead {
+  return { sid, linkId, nonce, sub, technician, forced, startedAt: at, after, pausedMs };
 }
 
 function troubleOf({ code }: ApplianceError): RecorderState {

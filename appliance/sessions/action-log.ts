@@ -17,6 +17,7 @@ import { ApplianceError, describeError } from '../errors.ts';
 import { parseSessionId, type SessionId, toBase64Url } from '../guid.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import type { Groups } from '../permissions/groups.ts';
 import type { Transaction } from '../store/sql.ts';
 import type { Store } from '../store/store.ts';
 import { checkAppletBytes } from './applet-signature.ts';
@@ -29,6 +30,7 @@ import { customerActor, type Sessions } from './sessions.ts';
 export const MISMATCH_AFTER_MS = 10_000;
 const COMPARE_EVERY_MS = 5000;
 const NO_HASH = toBase64Url(new Uint8Array(32));
+const RECORDING = 'record-sessions';
 const stages = ['asked', 'granted', 'refused', 'started', 'ended'] as const;
 
 export interface ActionLogOptions {
@@ -36,6 +38,7 @@ export interface ActionLogOptions {
   readonly audit: Pick<AuditLog, 'append'>;
   readonly sessions: Sessions;
   readonly chat: Chat;
+  readonly groups: Pick<Groups, 'effective'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -91,6 +94,7 @@ export class ActionLog {
         await this.#tellAnomaly(tx, sessionId, found, { expected: now.reportCount + 1, got: report.count });
       await changeIn(tx, sessionId, now.state, { reportCount: report.count, reportHash: hash });
       await this.#write(tx, sessionId, report, signed);
+      await this.#writePause(tx, now, report);
       const stage = stages.find(name => name === report.stage);
       const consentId = toBase64Url(report.consentId);
       if (stage !== undefined) {
@@ -186,6 +190,19 @@ export class ActionLog {
     const body = evidence(signed);
     await audit.append(tx, { event: `action.${report.stage}`, actor: customerActor, sessionId, subject, detail, body });
     if (isChat) await this.#compareLine(tx, sessionId, report);
+  }
+
+  /** A recording was paused, or goes on: by whom, whatever the applet calls it. */
+  async #writePause(tx: Transaction, session: SessionRow, { action, stage, detail: by, at }: Report): Promise<void> {
+    if (action !== RECORDING || (stage !== 'paused' && stage !== 'resumed')) return;
+    const { id: sessionId, ownerId, ownerName, groupId } = session;
+    const technician: Actor = { kind: 'member', id: ownerId, name: ownerName, address: null };
+    const { audit, groups } = this.#options;
+    const event = stage === 'paused' ? 'recording.paused' : 'recording.gone-on';
+    const actor = by === 'technician' ? technician : applianceActor;
+    await audit.append(tx, { event, actor, sessionId, detail: { by, reportedAt: at } });
+    const { policy } = await groups.effective(groupId);
+    if (stage === 'paused' && !policy.pauseRecording) await this.#tellAnomaly(tx, sessionId, 'pause-barred', { by });
   }
 
   async #compareLine(tx: Transaction, sessionId: SessionId, report: Report): Promise<void> {

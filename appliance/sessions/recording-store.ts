@@ -52,15 +52,18 @@ export async function finishRecording(
 ): Promise<void> {
   const { nonce, sub, technician, forced, startedAt, durationMs, name, bytes, sha256, offset, isWhole, receipt } =
     finished;
+  const { isPaused, after, pausedMs } = finished;
   await tx.run(
     `UPDATE recording SET is_live = 0, member_id = ?, technician = ?, forced = ?, started_at = ?, duration_ms = ?,
             name = ?, bytes = ?, sha256 = ?, stream_bytes = ?, is_whole = ?, receipt_payload = ?,
-            receipt_signature = ?, manifest = ?, manifest_kid = ?, manifest_signature = ?, finished_at = ?
+            receipt_signature = ?, manifest = ?, manifest_kid = ?, manifest_signature = ?, finished_at = ?,
+            is_paused = ?, after_nonce = ?, paused_ms = ?
       WHERE nonce = ?`,
     [
       ...[sub, technician, forced ? 1 : 0, startedAt, durationMs],
       ...[name, bytes, sha256, offset, isWhole ? 1 : 0, receipt?.payload ?? null],
-      ...[receipt?.signature ?? null, manifest.payload, manifest.kid, manifest.signature, now, nonce],
+      ...[receipt?.signature ?? null, manifest.payload, manifest.kid, manifest.signature, now],
+      ...[isPaused ? 1 : 0, after, pausedMs, nonce],
     ],
   );
 }
@@ -127,7 +130,8 @@ function finishedOf(
     ...{ startedAt: Number(row.started_at), durationMs: Number(row.duration_ms), name: String(row.name) },
     ...{ bytes: Number(row.bytes), sha256: String(row.sha256), offset: Number(row.stream_bytes) },
     ...{ isWhole: row.is_whole === 1, receipt: row.receipt_payload === null ? null : proved },
-    at: Number(row.finished_at),
+    ...{ isPaused: row.is_paused === 1, after: row.after_nonce === null ? null : String(row.after_nonce) },
+    ...{ pausedMs: Number(row.paused_ms ?? 0), at: Number(row.finished_at) },
     manifest: {
       ...{ kid: String(row.manifest_kid), payload: String(row.manifest) },
       signature: String(row.manifest_signature),

@@ -160,9 +160,10 @@ export class SessionRecordings {
     await store.core.transaction(async tx => {
       await insertLive(tx, { nonce, sessionId, linkId, now: clock.now() });
       await finishRecording(tx, recording, manifest, clock.now());
-      const { name, bytes, sha256: digest, isWhole, durationMs } = recording;
+      const { name, bytes, sha256: digest, isWhole, isPaused, after, pausedMs, durationMs } = recording;
       const unattested = Math.max(0, recording.offset - (attested?.bytes ?? 0));
-      const detail = { stream: nonce, name, bytes, sha256: digest, isWhole, durationMs, unattested };
+      const part = { ...(isPaused && { isPaused }), ...(after !== null && { after, pausedMs }) };
+      const detail = { stream: nonce, name, bytes, sha256: digest, isWhole, durationMs, unattested, ...part };
       await audit.append(tx, { event: 'recording.finished', actor: applianceActor, sessionId, detail });
     });
     return manifest;
@@ -209,9 +210,10 @@ function manifestOf(
   attested: AttestationRow | undefined,
   appletKey: string | null,
 ): Readonly<Record<string, CanonicalValue>> {
-  const { receipt, ...facts } = recording;
+  const { receipt, after, pausedMs, ...facts } = recording;
   return {
     ...{ v: 1, type: 'recording', ...facts, unattested: Math.max(0, recording.offset - (attested?.bytes ?? 0)) },
+    ...(after === null ? {} : { after, pausedMs }),
     ...(receipt === null ? {} : { receipt: { ...receipt } }),
     ...(appletKey === null ? {} : { appletKey }),
     ...(attested === undefined ? {} : { attestation: asText(attested) }),

@@ -57,6 +57,7 @@ export interface SessionPolicy {
   readonly singlePrompt: boolean;
   readonly codesMatch: boolean;
   readonly forcedRecording: boolean;
+  readonly pauseRecording: boolean;
   readonly customerAway: string;
 }
 
@@ -120,11 +121,12 @@ export class Rights {
 
   async policyOf(session: SessionRow): Promise<SessionPolicy> {
     const effective = await this.#options.groups.effective(session.groupId);
-    const { consentMinutes, singlePrompt, codesMatch, forcedRecording, customerAway } = effective.policy;
+    const { consentMinutes, singlePrompt, codesMatch, forcedRecording, pauseRecording, customerAway } =
+      effective.policy;
     return {
       actions: askableActions.filter(action => effective.permissions[action].allowed).sort(),
       maxConsentMs: consentMinutes === 0 ? MAX_GRANT_MS : consentMinutes * 60_000,
-      ...{ singlePrompt, codesMatch, forcedRecording, customerAway },
+      ...{ singlePrompt, codesMatch, forcedRecording, pauseRecording, customerAway },
     };
   }
 

@@ -2,6 +2,8 @@
 import test from 'ava';
 import { jpegSize } from '../../appliance/browser/jpeg-size.ts';
 import { combination, endKeys, layoutName, usualCombinations } from '../../appliance/console/key-combinations.ts';
+import { noRecording } from '../../appliance/console/link-messages.ts';
+import { recordingHint, recordingSign } from '../../appliance/console/recording-words.ts';
 import { monitorWords, rateWords } from '../../appliance/console/screen-words.ts';
 import { keysymsOf } from '../../appliance/console/viewer/key-catcher.ts';
 import { endWords } from '../../appliance/console/words.ts';
@@ -58,4 +60,14 @@ test('E-04 rates, monitors and endings in words', t => {
   t.is(monitorWords({ ...monitor, name: 'DP-1', primary: false }), '2: DP-1, 800 × 600');
   t.is(endWords('customer', 'customer'), 'Stopped by the customer');
   t.is(endWords('appliance', 'viewing-first'), endWords(null, 'viewing-first'));
+});
+
+test('H-01 a paused recording is never shown as one that runs', t => {
+  const paused = { ...noRecording, mayPause: true, pausedAt: new Date(2026, 5, 1, 14, 3).getTime() };
+  for (const recorder of [null, 'recording', 'done'] as const) {
+    const sign = recordingSign({ ...paused, recorder });
+    t.regex(sign?.text ?? '', /^Recording paused since .*03/);
+    t.false(sign?.isWell);
+    t.regex(recordingHint({ ...paused, recorder }), /not recorded/);
+  }
 });

@@ -117,6 +117,7 @@ test('D-06 what the appliance sends can only narrow', t => {
     singlePrompt: fc.boolean(),
     codesMatch: fc.boolean(),
     forcedRecording: fc.boolean(),
+    pauseRecording: fc.boolean(),
     customerAway: fc.constantFrom('continue' as const, 'view-only' as const, 'end' as const),
   });
   fc.assert(
@@ -127,6 +128,7 @@ test('D-06 what the appliance sends can only narrow', t => {
       t.true(held.singlePrompt || !left.singlePrompt);
       t.true(left.codesMatch || !held.codesMatch);
       t.true(left.forcedRecording || !held.forcedRecording);
+      t.true(held.pauseRecording || !left.pauseRecording);
       t.deepEqual(narrow(left, sent), left);
       t.deepEqual(narrow(left, held), left);
     }),

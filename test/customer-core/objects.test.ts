@@ -30,7 +30,7 @@ const receipt = fc.record({
 });
 const policy = {
   ...{ actions: ['reboot', 'send-files'], maxConsentMs: 60_000, singlePrompt: false, codesMatch: true },
-  ...{ forcedRecording: false, customerAway: 'end' },
+  ...{ forcedRecording: false, pauseRecording: false, customerAway: 'end' },
 };
 
 test('G-01 D-06 what is written is read back, whatever it holds', t => {

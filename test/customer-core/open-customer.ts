@@ -197,7 +197,14 @@ export class TestCustomer {
 export function openCustomer(over: Partial<Narrowing> = {}): TestCustomer {
   return new TestCustomer({
     actions: new Set(['launch-remote-control', 'launch-desktop-viewing', 'send-files']),
-    ...{ maxConsentMs: 600_000, singlePrompt: false, codesMatch: false, forcedRecording: false, customerAway: 'end' },
+    ...{
+      maxConsentMs: 600_000,
+      singlePrompt: false,
+      codesMatch: false,
+      forcedRecording: false,
+      pauseRecording: false,
+      customerAway: 'end',
+    },
     ...over,
   });
 }

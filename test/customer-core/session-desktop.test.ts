@@ -27,7 +27,7 @@ async function watched() {
   const viewing = await console.ask(VIEWING);
   const grant = numberOf(console, viewing);
   const screen = new WatchedScreen(console);
-  screen.control({ type: 'open', grant, monitor: 0, quality: 'sharp', recorded: false });
+  screen.control({ type: 'open', grant, monitor: 0, quality: 'sharp' });
   await turns();
   return { desktop, at, console, viewing, grant, screen };
 }
@@ -59,14 +59,14 @@ test('E-04 D-02 viewing: nothing before the grant is named, then monitors, state
 test('D-04 attack: a screen stream without a viewing grant, or with another’s number, is refused', async t => {
   const { console, desktop, at } = await watched();
   const other = new WatchedScreen(console);
-  other.control({ type: 'open', grant: 77, monitor: 0, quality: 'auto', recorded: false });
+  other.control({ type: 'open', grant: 77, monitor: 0, quality: 'auto' });
   await turns();
   t.not(other.resetWith, null);
   t.is(other.rfb.length, 0);
   const fresh = new TestAppliance({ desktop: new TestDesktop() });
   await fresh.start();
   const early = new WatchedScreen(await fresh.connect());
-  early.control({ type: 'open', grant: 1, monitor: 0, quality: 'auto', recorded: false });
+  early.control({ type: 'open', grant: 1, monitor: 0, quality: 'auto' });
   await turns();
   t.not(early.resetWith, null);
   t.false(desktop.screen.isClosed, 'the one that was allowed goes on');

@@ -47,23 +47,28 @@ class Recorded {
   }
 
   /** @param isAllowed whether the customer says yes to a recording that is not forced */
-  static async open({ forcedRecording = true, recorded = true, isAllowed = true } = {}): Promise<Recorded> {
+  static async open({
+    forcedRecording = true,
+    recorded = true,
+    isAllowed = true,
+    pauseRecording = false,
+  } = {}): Promise<Recorded> {
     const desktop = new TestDesktop();
     const at = new TestAppliance({
       desktop,
-      policy: { actions: [...policy.actions, RECORDING].sort(), forcedRecording },
+      policy: { actions: [...policy.actions, RECORDING].sort(), forcedRecording, pauseRecording },
     });
     await at.start();
     const console = await at.connect();
     const open = new Recorded(at, desktop, console, grantOf(console, await console.ask(VIEWING)));
     if (!forcedRecording && recorded && isAllowed) await console.ask(RECORDING);
-    await open.watch(recorded);
+    await open.watch();
     return open;
   }
 
   /** Opens the picture and asks for the first one. */
-  async watch(recorded = true): Promise<void> {
-    this.screen.control({ type: 'open', grant: this.#grant, monitor: 0, quality: 'sharp', recorded });
+  async watch(): Promise<void> {
+    this.screen.control({ type: 'open', grant: this.#grant, monitor: 0, quality: 'sharp' });
     await turns();
     this.screen.send(OPENING);
     await this.picture(1);
@@ -71,7 +76,7 @@ class Recorded {
 
   async again(): Promise<void> {
     this.screen = new WatchedScreen(this.console);
-    this.screen.control({ type: 'open', grant: this.#grant, monitor: 0, quality: 'sharp', recorded: true });
+    this.screen.control({ type: 'open', grant: this.#grant, monitor: 0, quality: 'sharp' });
     await turns();
   }
 
@@ -109,6 +114,16 @@ class Recorded {
   async lost(nonce: Bytes): Promise<void> {
     this.#stream.send(writeRecording({ type: 'lost', nonce }));
     await turns(20);
+  }
+
+  /** What a console says, whatever it was told. */
+  async pause(paused: boolean): Promise<void> {
+    this.#stream.send(writeRecording({ type: 'pause', paused }));
+    await turns(40);
+  }
+
+  get isRecorded(): boolean {
+    return this.screen.isMarked;
   }
 
   get state(): string {
@@ -347,4 +362,111 @@ test('H-03 what is not recorded ends at once, and what the appliance ends waits 
   open.at.leg.send({ type: 'ended', reason: 'ended', head: '' });
   await turns(20);
   t.is(open.console.link.state.state, 'closed');
+});
+
+test('H-01 a pause ends the recording with a mark, and what goes on names it and how long that was; both people see it', async t => {
+  const open = await Recorded.open({ forcedRecording: false, pauseRecording: true });
+  t.like(open.news.at(-1), { mayPause: true, pausedAt: null });
+  const before = open.begin.nonce;
+  const [began, localBegan] = [open.at.clock.now(), open.at.view.state.running[0]?.since];
+  await open.pause(true);
+  t.deepEqual(open.screen.ends, ['paused']);
+  t.like(open.marks.at(-1), { type: 'end', why: 'paused' });
+  t.like(open.news.at(-1), { mayPause: true, pausedAt: began });
+  t.is(open.at.view.state.recordingPausedAt, open.at.clock.now());
+  t.not(localBegan, undefined);
+  await open.again();
+  await open.picture(2);
+  t.false(open.isRecorded, 'the picture goes on, and nobody keeps it');
+  t.is(open.at.view.state.recording, 'none');
+  await open.at.pass(247_000);
+  const asked = open.console.consentHeard.length;
+  await open.pause(false);
+  t.deepEqual(open.screen.ends, ['unrecorded']);
+  t.is(open.console.consentHeard.length, asked, 'nobody is asked anew');
+  await open.again();
+  await open.picture(3);
+  t.like(open.begin, { after: before, pausedMs: 247_050, forced: false });
+  t.like(open.news.at(-1), { mayPause: true, pausedAt: null });
+  t.is(open.at.view.state.recordingPausedAt, null);
+  t.is(open.at.view.state.recording, 'on');
+  const told = open.at.reports.filter(({ action, stage }) => action === RECORDING && /paused|resumed/.test(stage));
+  t.deepEqual(
+    told.map(({ stage, detail }) => `${stage}: ${detail}`),
+    ['paused: technician', 'resumed: technician'],
+  );
+  const logged = open.at.hostLog.lines.map(({ event }) => event).filter(event => event.startsWith('recording-'));
+  t.deepEqual(logged.slice(-3), ['recording-paused', 'recording-gone-on', 'recording-started']);
+  open.screen.stream.reset(0);
+  await turns(20);
+  await open.again();
+  t.is(open.begin.after, null, 'said once');
+});
+
+test('H-01 attack pause-where-barred: no console pauses what the policy lets nobody pause, or what must be recorded', async t => {
+  for (const policyOf of [
+    { forcedRecording: false, pauseRecording: false },
+    { forcedRecording: true, pauseRecording: true },
+  ]) {
+    const open = await Recorded.open(policyOf);
+    if (policyOf.forcedRecording) await open.prove();
+    t.like(open.news.at(-1), { mayPause: false, pausedAt: null });
+    const refused = open.at.session.refused.of('stream');
+    await open.pause(true);
+    t.is(open.at.session.refused.of('stream'), refused + 1);
+    t.deepEqual(open.screen.ends, []);
+    const before = open.screen.recorded.length;
+    await open.picture(2);
+    t.true(open.screen.recorded.length > before, 'it is recorded all the same');
+    t.is(open.at.view.state.recordingPausedAt, null);
+    t.false(open.at.reports.some(({ stage }) => stage === 'paused'));
+    await open.pause(false);
+    open.screen.stream.reset(0);
+    await turns(20);
+    await open.prove();
+    await open.again();
+    t.true(open.isRecorded, 'nor by opening the picture once more');
+  }
+});
+
+test('H-01 attack: a console that was allowed a recording can’t go on looking at the picture from before', async t => {
+  const open = await Recorded.open({ forcedRecording: false, recorded: false });
+  await open.console.ask(RECORDING);
+  t.deepEqual(open.screen.ends, ['unrecorded']);
+  t.is(await open.picture(2), 0);
+});
+
+test('H-01 a pause ends when the policy lets nobody pause any more, and with the recording it is of', async t => {
+  const open = await Recorded.open({ forcedRecording: false, pauseRecording: true });
+  const before = open.begin.nonce;
+  await open.pause(true);
+  await open.again();
+  open.at.leg.send({ type: 'narrowed', policy: canonicalBytes({ ...open.at.policy, pauseRecording: false }) });
+  await turns(40);
+  t.like(open.at.reports.at(-1), { stage: 'resumed', detail: 'appliance' });
+  t.like(open.news.at(-1), { mayPause: false, pausedAt: null });
+  await open.again();
+  t.like(open.begin, { after: before });
+  const other = await Recorded.open({ forcedRecording: false, pauseRecording: true });
+  await other.pause(true);
+  await other.again();
+  other.at.session.stop(other.at.view.state.running.find(({ action }) => action === RECORDING)?.id ?? '');
+  await turns(20);
+  t.is(other.at.view.state.recordingPausedAt, null);
+  t.like(other.news.at(-1), { mayPause: false, pausedAt: null });
+  t.false(other.isRecorded, 'what was not recorded stays so');
+  await other.pause(false);
+  t.deepEqual(other.screen.ends, []);
+});
+
+test('H-01 a pause the appliance does not write down does not begin', async t => {
+  const open = await Recorded.open({ forcedRecording: false, pauseRecording: true });
+  open.at.acknowledges = false;
+  await open.pause(true);
+  t.deepEqual(open.screen.ends, []);
+  await open.at.pass(5000);
+  await turns(20);
+  t.deepEqual(open.screen.ends, []);
+  t.like(open.news.at(-1), { mayPause: true, pausedAt: null });
+  t.like(open.at.reports.at(-1), { stage: 'resumed', detail: 'not paused: no answer' });
 });

@@ -55,6 +55,7 @@ type PolicyFields = {
   readonly singlePrompt: boolean;
   readonly codesMatch: boolean;
   readonly forcedRecording: boolean;
+  readonly pauseRecording: boolean;
   readonly customerAway: string;
 };
 export const policy: PolicyFields = {
@@ -64,6 +65,7 @@ export const policy: PolicyFields = {
     singlePrompt: false,
     codesMatch: false,
     forcedRecording: false,
+    pauseRecording: false,
     customerAway: 'continue',
   },
 };

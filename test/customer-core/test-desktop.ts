@@ -155,6 +155,8 @@ export class WatchedScreen {
   rfb: Bytes = new Uint8Array(0);
   /** What a recorder is brought. */
   recorded: Bytes = new Uint8Array(0);
+  /** Whether anything of it is for a recorder. */
+  isMarked = false;
   resetWith: number | null = null;
 
   constructor(console: TestConsole) {
@@ -163,6 +165,7 @@ export class WatchedScreen {
       message: bytes => {
         const message = parseScreenNews(bytes);
         if (message.type !== 'control') this.recorded = concat(this.recorded, recordedBytes(bytes));
+        if (message.type === 'mark') this.isMarked = true;
         if (message.type === 'control') this.news.push(message.control);
         else if (message.type === 'rfb') this.rfb = concat(this.rfb, message.bytes);
       },

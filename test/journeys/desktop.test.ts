@@ -6,8 +6,9 @@ import { BuiltApplets } from '../applet/built-applet.ts';
 import type { Desktop } from '../applet/desktop.ts';
 import { Editor } from '../applet/editor.ts';
 import { Technician } from '../console/people.ts';
-import { startAppliance } from '../support/appliance.ts';
-import { compareCodes, download, startApplet } from './customer-steps.ts';
+import { type Appliance, startAppliance } from '../support/appliance.ts';
+import { openBrowser } from '../support/chromium.ts';
+import { answer, compareCodes, download, startApplet } from './customer-steps.ts';
 import {
   asksToControl,
   asksToSee,
@@ -20,6 +21,7 @@ import {
   types,
   xdotool,
 } from './desktop-steps.ts';
+import { look, signIn } from './portal-steps.ts';
 
 const TEXT = 'abc ABC !"$%/() äöüß éñ € ж 中';
 
@@ -58,46 +60,96 @@ async function takesBack(t: ExecutionContext, { page }: Technician, window: Page
   await isExact(t, page, desktop);
 }
 
-test.serial('E-04 D-01 D-02 D-04 D-07 J-02 the customer’s desktop: seen exactly, controlled, taken back', async t => {
-  t.timeout(280_000);
-  await using appliance = await startAppliance({ accounts: true, gateways: 2 });
-  using _built = await BuiltApplets.buildFor(appliance);
-  await using desktop = await openDesktop();
-  await using technician = await Technician.open(appliance, appliance.accounts?.technician);
+/** By keyboard, with one yes: recorded, paused, and on. Both see it all the time. */
+async function recordsWithAPause(t: ExecutionContext, technician: Technician, window: Page): Promise<void> {
   const { page } = technician;
-  const program = await download(appliance, desktop, await technician.makeSession('Ada Lovelace'));
-  const { window } = await startApplet(desktop, program);
-  await compareCodes(t, technician, window, await technician.pickUp('Ada Lovelace'));
-  await asksToSee(technician, window);
-  const editor = await Editor.open(desktop, 'notes.txt');
-  await place(desktop, [0, 0, 1920, 1080]); // over the window that counts seconds
-  await isExact(t, page, desktop);
-  await showsThePointer(t, page, desktop);
-  await technician.look(t, 'desktop-seen');
+  const sign = page.getByTestId('recording');
+  await page.getByRole('button', { name: 'Record', exact: true }).click();
+  await answer(window, 'Record this session?', 'Yes, allow');
+  await sign.getByText('Recording', { exact: true }).waitFor();
+  await page.getByRole('button', { name: 'Pause recording' }).press('Enter');
+  await sign.getByText('Recording paused since').waitFor();
+  await window.getByText('what is shown of your screen now is not recorded').waitFor();
+  await page.locator('.screen[data-phase="live"]').waitFor();
+  await technician.look(t, 'recording-paused');
+  const goOn = page.getByRole('button', { name: 'Go on recording' });
+  t.true(await goOn.evaluate(button => button === document.activeElement), 'the focus stays where it is');
+  await goOn.press('Enter');
+  await sign.getByText('Recording', { exact: true }).waitFor();
+  await window.getByText('What is shown of your screen is being recorded.').waitFor();
+  await page.locator('.screen[data-phase="live"]').waitFor();
+  await page.getByRole('button', { name: 'Stop recording' }).press('Enter');
+  await sign.waitFor({ state: 'detached' });
+}
 
-  await asksToControl(technician, window);
-  await place(desktop, [0, 0, 1920, 1080]);
-  await press(page, 900, 500);
-  await page.getByTestId('keys-go').getByText('Keys go to').waitFor();
-  await types(page, TEXT);
-  await page.keyboard.press('Control+s');
-  t.is(await editor.saved(), TEXT);
-  await isExact(t, page, desktop);
-  await dragsTheWindow(t, page, desktop);
-  await technician.look(t, 'desktop-controlled');
+/** Both films are whole, and an auditor sees that they are parts of one, and when nothing was recorded. */
+async function isOneOfTwoParts(t: ExecutionContext, appliance: Appliance): Promise<void> {
+  const { recorder } = appliance.processes;
+  const { stream } = await recorder.told('recording.finished');
+  const { sessionId } = await recorder.told('recording.finished', one => one.stream !== stream);
+  await using auditor = await openBrowser(appliance);
+  const { page } = auditor;
+  const { loginId = '', password = '' } = appliance.accounts?.auditor ?? {};
+  await signIn(page, appliance.url, loginId, password);
+  await page.goto(`${appliance.url}/auditor/sessions/${String(sessionId)}`);
+  const table = page.getByRole('region', { name: 'Recordings' });
+  t.is(await table.getByText('whole').count(), 2);
+  await table.getByText(/^Paused \d\d:\d\d:\d\d–\d\d:\d\d:\d\d \(0:\d\d\) by/).waitFor();
+  await page.getByRole('button', { name: 'Play recording 2' }).click();
+  await page.getByRole('heading', { name: 'Recording 2, part 2 of 2' }).waitFor();
+  await look(t, auditor, 'film-parts');
+  t.deepEqual(auditor.complaints, []);
+}
 
-  const active = /gateway-(\d)/.exec((await page.locator('.screen-status').textContent()) ?? '')?.[1];
-  await appliance.gateways[Number(active) - 1]?.kill('SIGKILL');
-  await xdotool(desktop, 'type', 'after the gateway was killed');
-  await isExact(t, page, desktop);
-  await takesBack(t, technician, window, desktop);
-  await xdotool(desktop, 'key', 'ctrl+s');
-  await isExact(t, page, desktop);
-  t.false((await editor.saved()).includes('NO'));
-  await window
-    .getByRole('button', { name: 'End everything' })
-    .first()
-    .evaluate((button: HTMLElement) => button.click());
-  await window.getByText('What was done').waitFor();
-  t.deepEqual(technician.complaints, []);
-});
+test.serial(
+  'E-04 D-01 D-02 D-04 D-07 H-01 J-02 the customer’s desktop: seen exactly, controlled, taken back, recorded with a pause',
+  async t => {
+    t.timeout(280_000);
+    const rootPolicy = { pauseRecording: true, recordingFormat: 'rcrec' } as const;
+    await using appliance = await startAppliance({
+      ...{ accounts: true, gateways: 2, recorder: true, rootPolicy },
+      rootPermissions: { 'record-sessions': 'grant' },
+    });
+    using _built = await BuiltApplets.buildFor(appliance);
+    await using desktop = await openDesktop();
+    await using technician = await Technician.open(appliance, appliance.accounts?.technician);
+    const { page } = technician;
+    const program = await download(appliance, desktop, await technician.makeSession('Ada Lovelace'));
+    const { window } = await startApplet(desktop, program);
+    await compareCodes(t, technician, window, await technician.pickUp('Ada Lovelace'));
+    await asksToSee(technician, window);
+    const editor = await Editor.open(desktop, 'notes.txt');
+    await place(desktop, [0, 0, 1920, 1080]); // over the window that counts seconds
+    await isExact(t, page, desktop);
+    await showsThePointer(t, page, desktop);
+    await technician.look(t, 'desktop-seen');
+    await recordsWithAPause(t, technician, window);
+    await isOneOfTwoParts(t, appliance);
+
+    await asksToControl(technician, window);
+    await place(desktop, [0, 0, 1920, 1080]);
+    await press(page, 900, 500);
+    await page.getByTestId('keys-go').getByText('Keys go to').waitFor();
+    await types(page, TEXT);
+    await page.keyboard.press('Control+s');
+    t.is(await editor.saved(), TEXT);
+    await isExact(t, page, desktop);
+    await dragsTheWindow(t, page, desktop);
+    await technician.look(t, 'desktop-controlled');
+
+    const active = /gateway-(\d)/.exec((await page.locator('.screen-status').textContent()) ?? '')?.[1];
+    await appliance.gateways[Number(active) - 1]?.kill('SIGKILL');
+    await xdotool(desktop, 'type', 'after the gateway was killed');
+    await isExact(t, page, desktop);
+    await takesBack(t, technician, window, desktop);
+    await xdotool(desktop, 'key', 'ctrl+s');
+    await isExact(t, page, desktop);
+    t.false((await editor.saved()).includes('NO'));
+    await window
+      .getByRole('button', { name: 'End everything' })
+      .first()
+      .evaluate((button: HTMLElement) => button.click());
+    await window.getByText('What was done').waitFor();
+    t.deepEqual(technician.complaints, []);
+  },
+);

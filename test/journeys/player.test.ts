@@ -32,7 +32,7 @@ async function makeSession(appliance: Appliance) {
   const [linkId, nonce] = [random(16), random(16)];
   // It began before the session was made, so that the log has lines in its middle.
   const who = { sub: 'tina', technician: 'Tina', forced: true, startedAt: Date.now() - 100_000 };
-  const film = await makeFilm({ sid, linkId, nonce, ...who });
+  const film = await makeFilm({ sid, linkId, nonce, ...who, after: null, pausedMs: 0 });
   const name = `2026/06/01/080000-${sid}-${toBase64Url(nonce)}`;
   const { status } = await askSocket(
     run('portal-internal.sock'),
@@ -43,7 +43,7 @@ async function makeSession(appliance: Appliance) {
     {
       ...{ sid, linkId: toBase64Url(linkId), nonce: toBase64Url(nonce), ...who, name, bytes: film.length },
       ...{ sha256: createHash('sha256').update(film).digest('base64url'), offset: FILM_SECONDS + 1, isWhole: true },
-      ...{ durationMs: FILM_SECONDS * 1000, receipt: null },
+      ...{ durationMs: FILM_SECONDS * 1000, receipt: null, isPaused: false, after: null, pausedMs: 0 },
     },
   );
   if (status !== 200) throw new Error(`the recording was answered with ${status}`);

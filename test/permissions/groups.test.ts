@@ -60,6 +60,7 @@ test('D-01 D-03 D-06 policy is inherited, and single prompt is the permission', 
   t.deepEqual(policy, {
     consentMinutes: 10,
     forcedRecording: true,
+    pauseRecording: false,
     codesMatch: false,
     storeChat: false,
     customerAway: 'view-only',
@@ -68,6 +69,25 @@ test('D-01 D-03 D-06 policy is inherited, and single prompt is the permission', 
   });
   t.is(sources.forcedRecording, desk.id);
   t.is(sources.codesMatch, null);
+  await at.close();
+});
+
+test('D-01 H-01 pausing is inherited, is of no effect where recording is forced, and a part’s admin allows it to nobody', async t => {
+  const at = await open();
+  const desk = await at.create('Helpdesk');
+  const ada = editor('admin');
+  await at.groups.setParts(master, ada.id, [desk.id]);
+  const mine = await at.create('Mine', desk.id, ada);
+  const may = async () => (await at.groups.effective(mine.id)).policy.pauseRecording;
+  t.false(await may(), 'off where nobody sets it');
+  const beyond = { code: 'group.beyond-your-part' };
+  await t.throwsAsync(at.groups.setPolicy(ada, mine.id, { pauseRecording: true }), beyond);
+  await at.groups.setPolicy(master, desk.id, { pauseRecording: true });
+  t.true(await may());
+  await at.groups.setPolicy(ada, mine.id, { forcedRecording: true, pauseRecording: true });
+  t.false(await may());
+  await at.groups.setPolicy(ada, mine.id, { pauseRecording: false });
+  t.false(await may());
   await at.close();
 });
 

@@ -84,7 +84,12 @@ test('D-06 H-03 a policy that is refused stays as typed, and what another sets m
   const desk = await at.create('Helpdesk');
   const ann = await at.admin('ann@example.com');
   const path = `/admin/groups/${desk.id}/policy`;
-  const inherited = { forcedRecording: 'inherit', codesMatch: 'inherit', storeChat: 'inherit' };
+  const inherited = {
+    forcedRecording: 'inherit',
+    pauseRecording: 'inherit',
+    codesMatch: 'inherit',
+    storeChat: 'inherit',
+  };
   const rest = { ...inherited, customerAway: 'inherit', recordingFormat: 'inherit' };
   const typed = { ...rest, storeChat: 'false', consentMinutes: '481' };
   const wrong = await ann.post(path, { ...typed, seen: '{}' });

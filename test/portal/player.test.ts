@@ -228,10 +228,14 @@ test('H-04 what the index names stands on the time line in words; what it can’
     { type: 'loss', at: 1, nonce: zero, sent: 900, covered: 500 },
     { type: 'monitors', at: 1, monitors: [], monitor: 0 },
     { type: 'end', at: 1, why: 'stopped' },
+    { type: 'end', at: 1, why: 'paused' },
   ];
   const index = marks.map((mark, ms) => ({ atMs: ms, json: writeMark(mark) }));
   const others = ['{"type":"note","note":"share-full"}', '{"type":"telepathy"}', 'no JSON', '[]', 'null'];
-  const found = filmMarks([...index, ...others.map((json, n) => ({ atMs: 10 + n, json: utf8Bytes(json) }))]);
+  const read = [...index, ...others.map((json, n) => ({ atMs: 10 + n, json: utf8Bytes(json) }))];
+  const goesOn = filmMarks([], { technician: 'Tina', after: zero, pausedMs: 247_000 });
+  t.deepEqual(goesOn.marks, [{ ms: 0, kind: 'gap', text: 'It goes on: Tina had paused it for 4:07' }]);
+  const found = filmMarks(read, { technician: 'Tina', after: null, pausedMs: 0 });
   const expected: FilmMark[] = [
     { ms: 0, kind: 'action', text: 'launch-remote-control: started' },
     { ms: 1, kind: 'chat', text: 'The customer wrote' },
@@ -239,6 +243,7 @@ test('H-04 what the index names stands on the time line in words; what it can’
     { ms: 3, kind: 'gap', text: 'The customer paused the picture' },
     { ms: 4, kind: 'gap', text: 'Of an earlier picture 400 bytes were not recorded' },
     { ms: 6, kind: 'gap', text: 'The picture ended: stopped' },
+    { ms: 7, kind: 'gap', text: 'Tina paused the recording' },
     { ms: 10, kind: 'gap', text: 'The recorder: share-full' },
   ];
   t.deepEqual(found, { marks: expected, monitors: [{ ms: 5, monitors: [], monitor: 0 }] });

@@ -21,6 +21,7 @@ function recordingOf(sid: SessionId, over: Partial<FinishedRecording> = {}): Fin
     ...{ sid, linkId: toBase64Url(bytes(16)), nonce: toBase64Url(bytes(16)), sub: 'tina', technician: 'Tina' },
     ...{ forced: true, startedAt: 1000, durationMs: 5000, name: '2026/06/01/080000-a', bytes: 900, isWhole: true },
     ...{ sha256: toBase64Url(bytes(32)), offset: 700, receipt: { payload: 'AAAA', signature: 'BBBB' } },
+    ...{ isPaused: false, after: null, pausedMs: 0 },
     ...over,
   };
 }

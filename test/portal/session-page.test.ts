@@ -30,7 +30,7 @@ async function openSession(t: ExecutionContext) {
   await recordings.finished({
     ...{ sid: id, linkId: toBase64Url(linkId), nonce, name, bytes: FILM.length, sha256: digestOf(FILM), offset: 700 },
     ...{ sub: owner.id, technician: owner.name, forced: true, startedAt: 1000, durationMs: 125_000, isWhole: false },
-    receipt: null,
+    ...{ receipt: null, isPaused: false, after: null, pausedMs: 0 },
   });
   const path = join(at.folder, 'recordings/finished', name);
   mkdirSync(dirname(path), { recursive: true });
@@ -170,4 +170,29 @@ test('H-04 E-02 the page shows who, consents, chat and films; what was erased or
   await at.store.core.transaction(tx => new EndedSessions(at.store).erase(tx, id)); // as retention does
   t.false((await has('This session was erased', 'session.viewed', 'Nothing of this session')).includes('Technician<'));
   t.is((await ask(token, {}, 'GET', film)).code, 'recording.missing');
+});
+
+test('H-01 H-04 a recording with pauses is shown as what it is: parts of one, and between them when nothing was recorded', async t => {
+  const { at, id, signIn, look } = await openSession(t);
+  const [first, second, third] = [1, 2, 3].map(() => toBase64Url(bytes(16)));
+  const film = (nonce = '', after: string | null, startedAt: number) =>
+    at.parts.support.recordings.finished({
+      ...{ sid: id, linkId: toBase64Url(bytes(16)), nonce, name: `2026/06/01/080000-${nonce}`, bytes: 1, offset: 1 },
+      ...{ sub: 'tina', technician: 'Tina <b>', forced: false, startedAt, durationMs: 10_000, isWhole: true },
+      ...{ sha256: digestOf(nonce), receipt: null, isPaused: true, after, pausedMs: after === null ? 0 : 247_000 },
+    });
+  const began = Date.UTC(2026, 5, 1, 14, 3, 0);
+  const manifest = await film(first, null, began);
+  at.clock.advance(1000);
+  await film(second, first ?? '', began + 257_000);
+  at.clock.advance(1000);
+  await film(third, second ?? '', began + 300_000);
+  const said = (payload: string) => JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'));
+  t.like(said(manifest.payload), { isPaused: true });
+  t.like(said((await film(second, first ?? '', began + 257_000)).payload), { after: first, pausedMs: 247_000 });
+  const { body } = await look(await signIn());
+  for (const part of [1, 2, 3]) t.true(body.includes(`part ${part} of 3`), `${part}`);
+  t.true(body.includes('Paused 14:03:10–14:07:17 (4:07) by Tina &lt;b&gt;'), body);
+  t.true(body.includes('Paused 14:07:27–14:08:00 (0:33) by'));
+  t.true(body.includes('Paused at 14:08:10 by Tina &lt;b&gt;, and not gone on with'));
 });

@@ -56,6 +56,7 @@ const of = <T extends string>(type: T) => ({ type: fc.constant(type), at });
 const begins: fc.Arbitrary<BeginMark> = fc.record({
   ...{ ...of('begin'), version: fc.constant(1), nonce: id, sid: sids, linkId: id, sub: names, technician: lines },
   ...{ forced: fc.boolean(), width: side, height: side, format, encodings },
+  ...{ after: fc.option(id), pausedMs: fc.nat() },
 });
 const marks: fc.Arbitrary<Exclude<Mark, BeginMark | { type: 'end' }>> = fc.oneof(
   fc.record({ ...of('beat'), keys: fc.nat(100_000) }),
@@ -88,13 +89,15 @@ decoderTests<RecordingMessage>('a console’s message about the recording', {
   values: fc.oneof(
     fc.record({ type: fc.constant('receipt' as const), signature: bytesOfLength(64), payload: bytesOfLength(1, 300) }),
     fc.record({ type: fc.constant('lost' as const), nonce: id }),
+    fc.record({ type: fc.constant('pause' as const), paused: fc.boolean() }),
   ),
 });
+const pause = { mayPause: fc.boolean(), pausedAt: fc.option(at) };
 decoderTests<RecordingNews>('what an applet says about the recording', {
   ...{ parse: parseRecordingNews, write: writeRecordingNews },
   values: fc.oneof(
-    fc.record({ state: fc.constantFrom('idle' as const, 'proved' as const), nonce: fc.constant(null) }),
-    fc.record({ state: fc.constantFrom('debt' as const, 'lost' as const), nonce: id }),
+    fc.record({ state: fc.constantFrom('idle' as const, 'proved' as const), nonce: fc.constant(null), ...pause }),
+    fc.record({ state: fc.constantFrom('debt' as const, 'lost' as const), nonce: id, ...pause }),
   ),
 });
 

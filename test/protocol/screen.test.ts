@@ -52,7 +52,7 @@ decoderTests<ScreenMessage<ScreenControl>>('a console’s screen message', {
     pictures,
     fc
       .oneof(
-        fc.record({ type: fc.constant('open' as const), grant, monitor, quality, recorded: fc.boolean() }),
+        fc.record({ type: fc.constant('open' as const), grant, monitor, quality }),
         fc.record({ type: fc.constant('monitor' as const), monitor }),
         fc.record({ type: fc.constant('quality' as const), quality }),
         fc.record({ type: fc.constant('pace' as const), visible: fc.boolean() }),

@@ -5,6 +5,7 @@ import { open } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import test from 'ava';
+import { writeMark } from '../../appliance/protocol/recording-marks.ts';
 import { AviWriter } from '../../appliance/recording/avi/avi-writer.ts';
 import { Picture } from '../../appliance/recording/decode/picture.ts';
 import { RcrecDiskOutput } from '../../appliance/recording/rcrec-disk.ts';
@@ -93,6 +94,27 @@ function meanError(a: Buffer, b: Buffer): number {
   return sum / a.length;
 }
 
+test('H-01 an AVI says in its properties when the recording was paused, whichever codec it has', async t => {
+  using folder = new TempFolder();
+  const [from, to] = [join(folder.path, 'part.rcrec'), join(folder.path, 'part.avi')];
+  const writer = RcrecWriter.begin(new RcrecDiskOutput(from, true), { ...head, after: head.nonce, pausedMs: 247_000 });
+  const picture = new Picture(WIDTH, HEIGHT);
+  writer.time(1000);
+  writer.frame(picture);
+  writer.mark(writeMark({ type: 'end', at: head.startedAt + 1000, why: 'paused' }), true);
+  await writer.flush(1);
+  await writer.end(2);
+  await writer.close();
+  for (const codec of ['zmbv', 'h264'] as const) {
+    await convertToAvi({ from, to, codec });
+    const { stdout } = await run('ffprobe', ['-v', 'error', '-show_entries', 'format_tags', '-of', 'json', to]);
+    t.is(
+      JSON.parse(stdout).format.tags.comment,
+      'Goes on: Tina had paused it from 2026-06-01 07:55:53 UTC. At its end Tina paused it, 2026-06-01 08:00:01 UTC.',
+    );
+  }
+});
+
 test('H-01 as ZMBV an AVI shows each moment exactly, at a constant rate, and every picture is there', async t => {
   using folder = new TempFolder();
   const [from, to] = [join(folder.path, 'a.rcrec'), join(folder.path, 'a.avi')];
@@ -152,7 +174,7 @@ test('H-01 an AVI of more than 2 GB is read to its last picture', async t => {
       }
     },
   };
-  const writer = new AviWriter(output, { width: 64, height: 64, rate: 5, codec: 'ZMBV' });
+  const writer = new AviWriter(output, { width: 64, height: 64, rate: 5, codec: 'ZMBV', comment: '' });
   const frame = new Uint8Array(200 * 2 ** 20);
   for (let n = 0; n < 12; n++) await writer.frame(frame, true);
   await writer.end();

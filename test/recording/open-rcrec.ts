@@ -13,6 +13,7 @@ import type { RcrecOutput } from '../../appliance/recording/rcrec-writer.ts';
 export const head: RcrecHead = {
   ...{ sid: sessionIdFrom(new Uint8Array(16).fill(1)), linkId: new Uint8Array(16), nonce: new Uint8Array(16).fill(3) },
   ...{ sub: 'tina', technician: 'Tina', forced: true, startedAt: Date.UTC(2026, 5, 1, 8) },
+  ...{ after: null, pausedMs: 0 },
 };
 
 export class MemoryOutput implements RcrecOutput {

@@ -47,7 +47,7 @@ export class TestStream {
     } as const;
     const look = { width: WIDTH, height: HEIGHT, format: OWN_PIXEL_FORMAT, encodings: [7] };
     const from = this.offset;
-    this.mark({ ...begin, forced: true, ...look, ...over, type: 'begin' });
+    this.mark({ ...begin, forced: true, ...look, after: null, pausedMs: 0, ...over, type: 'begin' });
     this.rfb(opening(WIDTH, HEIGHT));
     this.fill({ x: 0, y: 0, width: WIDTH, height: HEIGHT }, colour);
     return this.bytes.slice(from);

@@ -1,7 +1,8 @@
 import test from 'ava';
 import { fromBase64Url } from '../../appliance/guid.ts';
+import { ROOT_GROUP_ID } from '../../appliance/permissions/group-store.ts';
 import { MISMATCH_AFTER_MS } from '../../appliance/sessions/action-log.ts';
-import { newId, openSessions, TestApplet } from './open-sessions.ts';
+import { master, newId, openSessions, TestApplet } from './open-sessions.ts';
 
 test('G-01 asked, granted, started, ended, each file: as the applet tells it', async t => {
   const at = await openSessions();
@@ -92,5 +93,25 @@ test('G-01 what console and applet tell alike is no mismatch', async t => {
     at.clock.advance(MISMATCH_AFTER_MS);
     t.is(await at.actions.compare(), 0);
   }
+  await at.close();
+});
+
+test('H-01 G-01 the pause of a recording stands in the log with who paused it, and one that the policy bars as what it is', async t => {
+  const at = await openSessions();
+  const { id, owner, applet } = await at.active();
+  const tell = async (stage: 'paused' | 'resumed', detail: string) =>
+    at.actions.report(id, applet.report(id, { action: 'record-sessions', stage, detail }));
+  await at.groups.setPolicy(master, ROOT_GROUP_ID, { pauseRecording: true });
+  await tell('paused', 'technician');
+  await tell('resumed', 'appliance');
+  t.false((await at.events(id)).includes('action.pause-barred'));
+  const told = (await at.logged()).filter(({ event }) => event.startsWith('recording.'));
+  t.like(told[0], { event: 'recording.paused', actor: { kind: 'member', id: owner.id }, detail: { by: 'technician' } });
+  t.like(told[1], { event: 'recording.gone-on', actor: { kind: 'appliance' }, detail: { by: 'appliance' } });
+  for (const policy of [{ pauseRecording: false }, { pauseRecording: true, forcedRecording: true }]) {
+    await at.groups.setPolicy(master, ROOT_GROUP_ID, policy);
+    await tell('paused', 'technician');
+  }
+  t.is((await at.events(id)).filter(event => event === 'action.pause-barred').length, 2);
   await at.close();
 });

@@ -104,7 +104,7 @@ export async function openSessions(config: { pinDigits?: number; pinMinutes?: nu
   const channelEntries = new ChannelEntries({ ...parts, channels, sessions, entries });
   const legs = new LegTokens({ ...parts, sessions });
   const chat = new Chat({ ...parts, sessions, groups });
-  const actions = new ActionLog({ ...parts, sessions, chat });
+  const actions = new ActionLog({ ...parts, sessions, chat, groups });
   const { publicKey: signerKey, signer } = newSigner(at.clock);
   const barred = new Set<string>();
   const rights = new Rights({

@@ -10,6 +10,7 @@ import { join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { stringify } from 'yaml';
 import type { Role } from '../../appliance/identity/member.ts';
+import type { PermissionSettings } from '../../appliance/permissions/groups.ts';
 import type { PolicySettings } from '../../appliance/permissions/policy.ts';
 import { lendDataFolder } from './lent-data.ts';
 import { setRootPolicy } from './root-policy.ts';
@@ -144,6 +145,8 @@ export interface ApplianceOptions {
   readonly listen?: Readonly<Record<string, number>>;
   /** What the root group demands from the start. */
   readonly rootPolicy?: PolicySettings;
+  /** Beside those everyone has. */
+  readonly rootPermissions?: PermissionSettings;
   /** Done to its data folder before it starts. */
   readonly before?: (dataFolder: string) => Promise<void>;
   /** With the recorder, which takes a moment to start. */
@@ -163,7 +166,7 @@ export async function startAppliance(options: ApplianceOptions = {}): Promise<Ap
   const demoAccounts = await lendDataFolder(dataFolder, options.accounts ?? false);
   const accounts = demoAccounts === undefined ? undefined : JSON.parse(demoAccounts);
   writeFileSync(join(dataFolder, 'appliance.yaml'), stringify({ version: 1, gateways, ...options.config, listen }));
-  if (options.rootPolicy !== undefined) await setRootPolicy(dataFolder, options.rootPolicy);
+  if (options.rootPolicy !== undefined) await setRootPolicy(dataFolder, options.rootPolicy, options.rootPermissions);
   await options.before?.(dataFolder);
   const args = (name: string, ...more: string[]) => [`appliance/bin/${name}.ts`, '--data', dataFolder, ...more];
   const processes = {

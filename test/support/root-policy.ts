@@ -5,7 +5,7 @@ import { applianceActor } from '../../appliance/audit/entry.ts';
 import { systemClock } from '../../appliance/clock.ts';
 import { silentLog } from '../../appliance/log.ts';
 import { Metrics } from '../../appliance/metrics.ts';
-import { Groups } from '../../appliance/permissions/groups.ts';
+import { Groups, type PermissionSettings } from '../../appliance/permissions/groups.ts';
 import type { PolicySettings } from '../../appliance/permissions/policy.ts';
 import { readStoreKeys } from '../../appliance/pki/store-keys.ts';
 import { Store } from '../../appliance/store/store.ts';
@@ -13,7 +13,11 @@ import { Store } from '../../appliance/store/store.ts';
 const MIGRATIONS = resolve(import.meta.dirname, '../../migrations');
 const LOG_RULES = { headEveryEntries: 1_000_000, headEverySeconds: 3600 };
 
-export async function setRootPolicy(dataFolder: string, policy: PolicySettings): Promise<void> {
+export async function setRootPolicy(
+  dataFolder: string,
+  policy: PolicySettings,
+  more: PermissionSettings = {},
+): Promise<void> {
   const shared = { clock: systemClock, log: silentLog, metrics: new Metrics() };
   const folder = join(dataFolder, 'store');
   const store = await Store.open({ folder, keys: readStoreKeys(dataFolder), migrations: MIGRATIONS, ...shared });
@@ -23,7 +27,9 @@ export async function setRootPolicy(dataFolder: string, policy: PolicySettings):
   try {
     const groups = new Groups({ store, audit, ...shared });
     const [root] = await groups.pathOf('');
-    await groups.setPolicy({ actor: applianceActor, roles: ['master-admin'] }, root?.id ?? '', policy);
+    const master = { actor: applianceActor, roles: ['master-admin'] } as const;
+    await groups.setPolicy(master, root?.id ?? '', policy);
+    await groups.setPermissions(master, root?.id ?? '', { ...root?.permissions, ...more });
   } finally {
     await audit.close();
     await store.close();

@@ -17,6 +17,8 @@ const recordingTexts = {
   on: 'What is shown of your screen is being recorded.',
   held: 'Your screen is not shown at the moment: it must be recorded, and that can’t be done just now.',
 } as const;
+const recordingPaused = (since: number) =>
+  `Recording paused since ${timeOf(since)}: what is shown of your screen now is not recorded.`;
 const pausedText = 'Paused: the technician sees nothing new and can do nothing.';
 const stopKeyText = (key: string | null) => (key === null ? '' : `${key} stops everything at once.`);
 
@@ -115,10 +117,10 @@ export class Drawing {
     show(at.codesAsk, shortString.state !== 'match');
   }
 
-  #drawRunning({ running, phase, isPaused, stopKey, recording }: WindowState): void {
+  #drawRunning({ running, phase, isPaused, stopKey, recording, recordingPausedAt }: WindowState): void {
     const { pausing, pause, pauseSaid, recordingSaid } = this.#at;
-    say(recordingSaid, recordingTexts[recording]);
-    show(recordingSaid, recording !== 'none');
+    say(recordingSaid, recordingPausedAt === null ? recordingTexts[recording] : recordingPaused(recordingPausedAt));
+    show(recordingSaid, recording !== 'none' || recordingPausedAt !== null);
     show(
       pausing,
       running.some(({ action }) => action === 'launch-desktop-viewing'),
@@ -126,15 +128,16 @@ export class Drawing {
     say(pause, isPaused ? 'Go on' : 'Pause');
     say(pauseSaid, isPaused ? pausedText : stopKeyText(stopKey));
     show(this.#at.running, running.length > 0 && phase === 'active');
-    const key = running.map(({ id }) => id).join(' ');
+    const key = `${recordingPausedAt} ${running.map(({ id }) => id).join(' ')}`;
     if (key === this.#runningKey) return;
     this.#runningKey = key;
-    this.#at.runningList.replaceChildren(...running.map(action => this.#runningItem(action)));
+    this.#at.runningList.replaceChildren(...running.map(action => this.#runningItem(action, recordingPausedAt)));
   }
 
-  #runningItem(action: RunningAction): HTMLElement {
+  #runningItem(action: RunningAction, recordingPausedAt: number | null): HTMLElement {
     const stop = el('button', { type: 'button', class: 'stop' }, 'Stop this');
-    const { running } = actionTexts(action.action);
+    const isPaused = action.action === 'record-sessions' && recordingPausedAt !== null;
+    const running = isPaused ? 'Recording is paused' : actionTexts(action.action).running;
     stop.setAttribute('aria-label', `Stop this: ${running}`);
     stop.addEventListener('click', () => this.#stop(action.id));
     const scope = action.scope === '' ? '' : ` · ${action.scope}`;

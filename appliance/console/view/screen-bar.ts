@@ -105,8 +105,18 @@ function recording(session: TechnicianSession, acts: ScreenBarActs): TemplateRes
     return html`${shown}<span class="hint" role="status">${requestWords[last.state]}</span>
       <button type="button" class="small" @click=${() => acts.stop(RECORDING)}>Take back</button>`;
   if (screen.grants.recording !== null)
-    return html`${shown}<button type="button" class="small" @click=${() => acts.stop(RECORDING)}>Stop recording</button>`;
+    return html`${shown}${pause(session)}<button type="button" class="small" @click=${() => acts.stop(RECORDING)}>Stop recording</button>`;
   return html`${shown}<button type="button" class="small" @click=${() => acts.ask(RECORDING)}>Record</button>`;
+}
+
+/** One button, so that the focus stays on it. */
+function pause(session: TechnicianSession): TemplateResult | typeof nothing {
+  const { mayPause, pausedAt } = session.recording;
+  if (!mayPause && pausedAt === null) return nothing;
+  const [name, words] = pausedAt === null ? ['pause', 'Pause recording'] : ['play', 'Go on recording'];
+  return html`<button type="button" class="small" @click=${() => session.pauseRecording(pausedAt === null)}>
+    ${icon(name ?? '')}${words}
+  </button>`;
 }
 
 function askForControl(session: TechnicianSession, acts: ScreenBarActs): TemplateResult | typeof nothing {

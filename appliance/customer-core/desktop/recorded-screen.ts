@@ -57,6 +57,10 @@ export class RecordedScreen implements PictureWatch {
     this.#cancel = clock.every(BEAT_MS, () => this.#beat());
   }
 
+  get nonce(): Bytes {
+    return this.#parts.recorded.nonce;
+  }
+
   get isForced(): boolean {
     return this.#parts.recorded.isForced;
   }

@@ -43,11 +43,10 @@ export interface ScreenStreamParts {
   readonly refused: () => void;
   /**
    * How this picture is recorded; null where it is not. Asked when it is opened, and again after `recordingChanged`, as long as
-   * it may not be opened: `wait`.
-   * @param isWished whether the console asks for it
+   * it may not be opened: `wait`. A console has no say in it.
    */
+  readonly record: (about: PictureQueue) => RecordedScreen | 'wait' | 'never' | null;
   readonly recordingEnded: (recorded: RecordedScreen | null) => void;
-  readonly record: (isWished: boolean, about: PictureQueue) => RecordedScreen | 'wait' | 'never' | null;
 }
 
 /** What RecordedScreen needs of a picture. */
@@ -196,7 +195,7 @@ export class ScreenStream {
     else this.#choose(control.monitor);
   }
 
-  async #open({ grant, monitor, quality, recorded }: Extract<ScreenControl, { type: 'open' }>): Promise<void> {
+  async #open({ grant, monitor, quality }: Extract<ScreenControl, { type: 'open' }>): Promise<void> {
     if (this.#isOpened) throw new ApplianceError('malformed', 'protocol.malformed', 'opened twice');
     this.#isOpened = true;
     if (!this.#parts.admits(grant)) return this.#refuse();
@@ -204,7 +203,7 @@ export class ScreenStream {
     if (this.#isOver || !this.#parts.admits(grant)) return this.#refuse();
     this.#source = source;
     this.#monitor = findMonitor(source, monitor)?.id ?? ALL_MONITORS;
-    const recording = await this.#record(source, recorded);
+    const recording = await this.#record(source);
     if (this.#isOver || !this.#parts.admits(grant)) return this.#refuse();
     if (recording === 'never') return this.#parts.lost('unrecorded');
     this.#recorded = recording;
@@ -226,12 +225,12 @@ export class ScreenStream {
   }
 
   /** A picture before this one may have to be proved first. */
-  async #record(source: ScreenSource, isWished: boolean): Promise<RecordedScreen | 'never' | null> {
+  async #record(source: ScreenSource): Promise<RecordedScreen | 'never' | null> {
     const { width, height } = this.#areaOf(source);
     const queue = (message: Bytes) => this.#queue(message);
     for (;;) {
       const about = { width, height, queue, isWaiting: () => this.#pending.length > 0 };
-      const recorded = this.#parts.record(isWished, about);
+      const recorded = this.#parts.record(about);
       if (recorded !== 'wait') return recorded;
       await new Promise<void>(resolve => {
         this.#mayOpen = resolve;

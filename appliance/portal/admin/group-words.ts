@@ -53,6 +53,11 @@ export const policyWords: Readonly<Record<PolicyKey, PolicyWords>> = {
     hint: 'Forced: no picture and no input unless the recorder vouches for each second.',
     choices: yesNo('forced', 'not forced'),
   },
+  pauseRecording: {
+    name: 'Pausing a recording',
+    hint: 'Technicians may stop it for a while and go on; the film and the log say when. Never where recording is forced.',
+    choices: yesNo('technicians may', 'technicians may not'),
+  },
   recordingFormat: {
     name: 'Recordings are kept as',
     hint: 'RCREC is exact and small and plays in the portal; AVI plays anywhere.',

@@ -21,6 +21,9 @@ const BADGES: Readonly<Record<string, Badge>> = {
   'chat.line': { text: 'chat', tone: '' },
   'recording.started': { text: 'recording', tone: '' },
   'recording.finished': { text: 'recording', tone: '' },
+  'recording.paused': { text: 'recording paused', tone: 'warn' },
+  'recording.gone-on': { text: 'recording goes on', tone: '' },
+  'action.pause-barred': { text: 'paused where it may not be', tone: 'bad' },
   'recording.interrupted': { text: 'recording interrupted', tone: 'warn' },
   'action.report-gap': { text: 'reports missing', tone: 'bad' },
   'action.report-fork': { text: 'two different reports', tone: 'bad' },
@@ -39,7 +42,7 @@ export function presentSession(seen: SeenSession) {
     isArchived: missing === 'archived',
     isTooLong: missing === 'too-many',
     entries: entries.map(entry => presentEntry(entry, texts)),
-    recordings: recordings.map(presentRecording),
+    recordings: recordings.map((one, index) => ({ ...presentRecording(one, index), ...pausesOf(recordings, one) })),
     canPlay: recordings.some(({ files }) => files?.rcrec != null),
     speeds: SPEEDS,
   };
@@ -107,6 +110,46 @@ function presentRecording({ nonce, isLive, finished, files, fault }: SessionReco
     isGone: files !== null && rcrec === null && avi === null,
     isChanged: rcrec !== null && rcrec.bytes !== bytes,
   };
+}
+
+/** What the technician's pauses make of one recording: a part of several, and when nothing was recorded before or behind it. */
+function pausesOf(all: readonly SessionRecording[], { finished: own }: SessionRecording) {
+  if (own === null) return {};
+  const finished = all.flatMap(({ finished: one }) => (one === null ? [] : [one]));
+  const before = finished.find(({ nonce }) => nonce === own.after);
+  const isGoneOnWith = finished.some(({ after }) => after === own.nonce);
+  const parts = partsOf(finished, own.nonce);
+  const since = before === undefined ? own.startedAt - own.pausedMs : endOf(before);
+  const [from, to] = [since, own.startedAt].map(at => timeOf(at).slice(11));
+  return {
+    ...(parts.length > 1 && { part: `part ${parts.indexOf(own.nonce) + 1} of ${parts.length}` }),
+    ...(own.after !== null && {
+      pausedBefore: `Paused ${from}–${to} (${lengthOf(own.startedAt - since)}) by ${own.technician}`,
+    }),
+    ...(own.isPaused &&
+      !isGoneOnWith && {
+        pausedFor: `Paused at ${timeOf(endOf(own)).slice(11)} by ${own.technician}, and not gone on with`,
+      }),
+  };
+}
+
+type Finished = NonNullable<SessionRecording['finished']>;
+
+/** Nonces of the recordings that are parts of one, in order. */
+function partsOf(finished: readonly Finished[], nonce: string): string[] {
+  const parts = [nonce];
+  const isNew = (found: string | undefined) => found !== undefined && !parts.includes(found);
+  for (;;) {
+    const before = finished.find(one => one.nonce === parts[0])?.after ?? undefined;
+    const next = finished.find(({ after }) => after === parts.at(-1))?.nonce;
+    if (isNew(before) && finished.some(one => one.nonce === before)) parts.unshift(before ?? '');
+    else if (isNew(next)) parts.push(next ?? '');
+    else return parts;
+  }
+}
+
+function endOf({ startedAt, durationMs }: Finished): number {
+  return startedAt + durationMs;
 }
 
 /** Whether the customer's program has signed all of what it sent. */

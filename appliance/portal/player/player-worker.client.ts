@@ -66,7 +66,7 @@ async function open(bytes: number): Promise<void> {
     tell: state => tell({ type: 'state', ...state }),
     failed: error => tell({ type: 'failed', why: describeFault(error) }),
   });
-  tell({ type: 'opened', durationMs, startedAt: head.startedAt, isCut, ...filmMarks(index.marks) });
+  tell({ type: 'opened', durationMs, startedAt: head.startedAt, isCut, ...filmMarks(index.marks, head) });
   playback.seek(0);
 }
 

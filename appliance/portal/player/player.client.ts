@@ -56,7 +56,8 @@ class Player {
     this.#toPlay = true;
     this.#section.hidden = false;
     const canvas = this.#newCanvas(`Picture of recording ${button.dataset.number}`);
-    this.#part('title').textContent = `Recording ${button.dataset.number}`;
+    const { number, part } = button.dataset;
+    this.#part('title').textContent = part === undefined ? `Recording ${number}` : `Recording ${number}, ${part}`;
     this.#says('Reading …');
     this.#section.scrollIntoView({ block: 'nearest' });
     canvas.focus({ preventScroll: true });

@@ -1,7 +1,7 @@
 // An AVI with one picture stream at a constant rate, as large as it likes: OpenDML AVI File Format Extensions 1.02 (1996).
 // Numbers are little-endian. The file is a row of RIFF lists of at most a GB; the first can be read by players that know
 // nothing of the others.
-//   RIFF 'AVI '  hdrl: avih, strl (strh, strf, indx), odml (dmlh) · movi: 00dc …, ix00 · idx1
+//   RIFF 'AVI '  hdrl: avih, strl (strh, strf, indx), odml (dmlh) · INFO: ICMT · movi: 00dc …, ix00 · idx1
 //   RIFF 'AVIX'  movi: 00dc …, ix00
 // `indx` names the ix00 of all lists, each ix00 the pictures of its own.
 
@@ -17,6 +17,8 @@ export interface AviFormat {
   readonly rate: number;
   /** Four characters that name the codec. */
   readonly codec: string;
+  /** What players show of it in its properties; empty: nothing. */
+  readonly comment: string;
 }
 
 const RIFF_BYTES = 1024 * 1024 * 1024;
@@ -151,7 +153,9 @@ export class AviWriter {
     dmlh.writeUInt32LE(this.#total, 0);
     const stream = list('strl', [chunk('strh', this.#streamHead()), chunk('strf', this.#bitmap()), this.#superIndex()]);
     const header = list('hdrl', [chunk('avih', this.#mainHead()), stream, list('odml', [chunk('dmlh', dmlh)])]);
-    return Buffer.concat([listHead('RIFF', 'AVI ', riffBytes), header, listHead('LIST', 'movi', moviBytes)]);
+    const { comment } = this.#format;
+    const info = comment === '' ? [] : [list('INFO', [chunk('ICMT', Buffer.from(`${comment}\0`, 'utf8'))])];
+    return Buffer.concat([listHead('RIFF', 'AVI ', riffBytes), header, ...info, listHead('LIST', 'movi', moviBytes)]);
   }
 
   #mainHead(): Buffer {

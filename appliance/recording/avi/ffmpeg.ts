@@ -27,12 +27,13 @@ export class FfmpegEncoder {
   #error = '';
 
   /** @param path of the file it writes */
-  constructor(path: string, { width, height, rate }: Omit<AviFormat, 'codec'>) {
+  constructor(path: string, { width, height, rate, comment }: Omit<AviFormat, 'codec'>) {
     const input = ['-f', 'rawvideo', '-pix_fmt', 'rgb0', '-s', `${width}x${height}`, '-r', `${rate}`, '-i', 'pipe:0'];
     const keys = ['-bf', '0', '-g', `${rate * KEY_SECONDS}`, '-sc_threshold', '0'];
     const codec = ['-c:v', 'libx264', '-preset', 'medium', '-crf', QUALITY, ...keys];
     const colours = ['-vf', 'scale=out_color_matrix=bt709:out_range=tv', '-pix_fmt', 'yuv420p', '-colorspace', 'bt709'];
-    const output = ['-threads', '1', '-an', '-vtag', 'H264', '-f', 'avi', '-y', path];
+    const about = comment === '' ? [] : ['-metadata', `comment=${comment}`];
+    const output = ['-threads', '1', '-an', '-vtag', 'H264', ...about, '-f', 'avi', '-y', path];
     const args = ['-hide_banner', '-loglevel', 'error', '-nostdin', ...input, ...codec, ...colours, ...output];
     this.#process = spawn('ffmpeg', args, { stdio: ['pipe', 'ignore', 'pipe'] });
     this.#process.stderr?.on('data', (chunk: Buffer) => {

@@ -14,6 +14,8 @@ export interface WrittenFile {
   readonly offset: number;
   /** Whether the applet has said that nothing follows. */
   readonly isWhole: boolean;
+  /** Whether it ended because the technician paused the recording. */
+  readonly isPaused: boolean;
   /** Null where nothing was proved. */
   readonly receipt: Signed | null;
 }
@@ -24,13 +26,14 @@ export async function finishFile(
   portal: Pick<RecordingPortal, 'finished'>,
   file: WrittenFile,
 ): Promise<FileFacts> {
-  const { name, head, durationMs, offset, isWhole, receipt } = file;
-  const { sid, linkId, nonce, sub, technician, forced, startedAt } = head;
+  const { name, head, durationMs, offset, isWhole, isPaused, receipt } = file;
+  const { sid, linkId, nonce, sub, technician, forced, startedAt, after, pausedMs } = head;
   const finishedName = share.finishedName(name, sid, startedAt);
   const facts = await share.facts(share.writingPath(name));
   const manifest = await portal.finished({
     ...{ sid, linkId: toBase64Url(linkId), nonce: toBase64Url(nonce), sub, technician, forced, startedAt },
-    ...{ durationMs, name: finishedName, ...facts, offset, isWhole },
+    ...{ durationMs, name: finishedName, ...facts, offset, isWhole, isPaused },
+    ...{ after: after === null ? null : toBase64Url(after), pausedMs },
     receipt:
       receipt === null ? null : { payload: toBase64Url(receipt.payload), signature: toBase64Url(receipt.signature) },
   });

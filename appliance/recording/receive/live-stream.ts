@@ -160,7 +160,8 @@ export class LiveStream {
     await recorder.end(this.#note());
     if (begin === null || writtenOffset === 0) await share.discard(name);
     else {
-      const proof = { offset: writtenOffset, isWhole: recorder.isEnded, receipt: recorder.receipt?.signed ?? null };
+      const { isEnded: isWhole, isPaused, receipt } = recorder;
+      const proof = { offset: writtenOffset, isWhole, isPaused, receipt: receipt?.signed ?? null };
       const { bytes } = await finishFile(share, portal, { name, head: headOf(begin), durationMs, ...proof });
       log.info('recording.finished', { stream: name, sessionId: begin.sid, bytes });
     }
