@@ -3,6 +3,7 @@
 import type { Clock } from '../clock.ts';
 import { ApplianceError, type ErrorKind } from '../errors.ts';
 import type {
+  ChannelView,
   ConsoleStart,
   LinkFacts,
   MadeSession,
@@ -83,6 +84,10 @@ export class ConsoleApi {
     return this.#write('POST', `/sessions/${id}/offer`, { technicianId });
   }
 
+  queue(id: string, channelId: string): Promise<SessionView> {
+    return this.#write('POST', `/sessions/${id}/queue`, { channelId });
+  }
+
   link(id: string): Promise<LinkFacts> {
     return this.#write('POST', `/sessions/${id}/link`, {});
   }
@@ -122,6 +127,10 @@ export class ConsoleApi {
 
   async technicians(): Promise<readonly TechnicianView[]> {
     return (await this.#read<{ technicians: readonly TechnicianView[] }>('/technicians')).technicians;
+  }
+
+  async channels(): Promise<readonly ChannelView[]> {
+    return (await this.#read<{ channels: readonly ChannelView[] }>('/channels')).channels;
   }
 
   addReply(reply: { title: string; text: string }): Promise<ReplyView> {

@@ -179,6 +179,7 @@ export class TechnicianSession {
   update(view: SessionView, event: string): void {
     const before = this.#view;
     this.#view = view;
+    this.#isLeft = false; // it may have come back to him
     this.#switchLink();
     if (view.isClaimedTwice && !before.isClaimedTwice) this.#parts.news(this, 'claimed-twice');
     if (view.state === 'reconnecting' && before.state === 'active') this.#parts.news(this, 'lost');

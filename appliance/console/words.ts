@@ -106,6 +106,7 @@ const events: Readonly<Record<string, string | null>> = {
   'session.held': 'Put on hold',
   'session.resumed': 'Resumed',
   'session.offered': 'Offered to another technician',
+  'session.queued': 'Handed to a channel',
   'session.taken-back': 'Taken back',
   'session.rebooting': 'Restart of the computer',
   'session.timed-out': 'Timed out',
@@ -172,7 +173,7 @@ export function eventName(event: string): string | null {
 }
 
 /** Of an event's details those a technician can use. */
-const SHOWN_DETAILS: readonly string[] = ['action', 'answer', 'reason', 'note', 'platform', 'to', 'name'];
+const SHOWN_DETAILS: readonly string[] = ['action', 'answer', 'reason', 'note', 'platform', 'to', 'name', 'channel'];
 
 /** What an event says beside its name, in one line. */
 export function eventDetail({ event, detail }: SessionEventView): string {

@@ -4,6 +4,7 @@ import type { Cancel, Clock } from '../clock.ts';
 import { ApplianceError, describeError } from '../errors.ts';
 import type { Bytes } from '../protocol/bytes.ts';
 import type {
+  ChannelView,
   ConsoleEvent,
   ConsoleStart,
   MadeSession,
@@ -71,6 +72,7 @@ export class Workplace {
   #isConnected = false;
   #start: ConsoleStart | null = null;
   #technicians: readonly TechnicianView[] = [];
+  #channels: readonly ChannelView[] = [];
   #replies: readonly ReplyView[] = [];
   #status: StatusName = 'away';
   #shown: string | null = null;
@@ -112,6 +114,11 @@ export class Workplace {
     const rank = ({ status }: TechnicianView) => ['available', 'busy', 'away'].indexOf(status);
     const others = this.#technicians.filter(({ id }) => id !== this.#start?.member.id);
     return others.sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name));
+  }
+
+  /** Those a session can be handed to, as `lookAtChannels` found them. */
+  get channels(): readonly ChannelView[] {
+    return this.#channels;
   }
 
   /** Open sessions in the order of their tabs. */
@@ -243,6 +250,20 @@ export class Workplace {
 
   async offer(id: string, technicianId: string): Promise<void> {
     await this.#act(async () => this.#put(await this.#parts.api.offer(id, technicianId), 'offer'));
+  }
+
+  async lookAtChannels(): Promise<void> {
+    await this.#act(async () => {
+      this.#channels = await this.#parts.api.channels();
+    });
+  }
+
+  /** Whether it is still in his lists then, events say: he may serve that channel himself. */
+  async queue(id: string, { id: channelId, name }: ChannelView): Promise<void> {
+    await this.#act(async () => {
+      await this.#parts.api.queue(id, channelId);
+      this.say(`It waits in ${name} now.`);
+    });
   }
 
   async setStatus(status: StatusName): Promise<void> {

@@ -22,6 +22,8 @@ interface LogParts {
 export interface LogCriteria extends Omit<AuditQuery, 'limit' | 'sessionIds'> {
   /** Sessions of this group and of those below it. */
   readonly groupId?: string;
+  /** Sessions that have been in this channel. */
+  readonly channelId?: string;
   /** Part of a customer's name. */
   readonly customer?: string;
 }
@@ -125,16 +127,17 @@ async function* hashed(
   }
 }
 
-/** Groups and customers are of sessions: what is looked for in the log is what these sessions did. */
+/** Groups, channels and customers are of sessions: what is looked for in the log is what these sessions did. */
 async function queryOf(
   { support: { groups, sessions } }: LogParts,
-  { groupId, customer, ...query }: LogCriteria,
+  { groupId, channelId, customer, ...query }: LogCriteria,
 ): Promise<Omit<AuditQuery, 'limit'>> {
-  if (groupId === undefined && customer === undefined) return query;
+  if (groupId === undefined && channelId === undefined && customer === undefined) return query;
   const sessionIds = await sessions.idsOf({
     ...(query.from !== undefined && { from: query.from }),
     ...(query.until !== undefined && { until: query.until }),
     ...(groupId !== undefined && { groupIds: await groups.below(groupId) }),
+    ...(channelId !== undefined && { channelId }),
     ...(customer !== undefined && { customer }),
   });
   return { ...query, sessionIds };

@@ -291,8 +291,10 @@ export class Sessions {
       ...(groupId === undefined ? {} : { groupId }),
     };
     const check = ({ state, ownerId, offeredTo, channelId }: SessionRow) => {
-      if (ownerId === null && channelId !== null && servedIds.includes(channelId)) return;
-      if (actor.id !== (state === 'transferring' ? offeredTo : ownerId)) throw notYours();
+      const isServed = channelId !== null && servedIds.includes(channelId);
+      if (ownerId === null && isServed) return;
+      // He saw it in the queue, and somebody was quicker.
+      if (actor.id !== (state === 'transferring' ? offeredTo : ownerId)) throw isServed ? taken() : notYours();
     };
     return this.move(id, { event: 'pick-up', actor, log: 'session.picked-up', changes, check });
   }

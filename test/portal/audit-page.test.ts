@@ -56,21 +56,36 @@ async function openLog(t: ExecutionContext) {
   return { at, look, take, shown };
 }
 
-test('G-04 the log is searched by session, group and customer, all of it together, and what was erased is not found', async t => {
-  const { at, look, shown } = await openLog(t);
+test('G-04 the log is searched by session, group, channel and customer, all of it together, and what was erased is not found', async t => {
+  const { at, look, take, shown } = await openLog(t);
   const { support } = at.parts;
   const master = { actor: applianceActor, roles: ['master-admin'] } as const;
   const { id: groupId } = await support.groups.create(master, { name: 'Berlin', parentId: ROOT_GROUP_ID });
   const owner = await at.technician();
   const zoe = await support.sessions.create(owner, { groupId, customerName: 'Zoë Kestrel' });
   const carl = await support.sessions.create(owner, { groupId: ROOT_GROUP_ID, customerName: 'Carl' });
+  const rules = { greeting: '', awayText: '', isEnabled: true, maxWaiting: 5, groupIds: [groupId] };
+  const [printers, lines] = [
+    await support.channels.create(master, { name: 'Printers', ...rules }),
+    await support.channels.create(master, { name: 'Lines', ...rules }),
+  ];
+  const said = { name: 'Chloe', question: '', language: null };
+  const chloe = await support.sessions.createInChannel(owner, printers, said);
   const seqOf = async (sessionId: string) =>
     (await at.audit.search({ sessionId, limit: 9 })).map(({ entry }) => entry.seq);
   const [ofZoe, ofCarl] = [await seqOf(zoe.id), await seqOf(carl.id)];
   const found = async (query: Record<string, string>) => shown((await look({ event: 'session.', ...query })).body);
   t.deepEqual(await found({ session: carl.id }), ofCarl);
   t.deepEqual(await found({ group: groupId }), ofZoe);
-  t.deepEqual(await found({ group: ROOT_GROUP_ID }), [...ofCarl, ...ofZoe], 'with the groups below it');
+  const ofChloe = await seqOf(chloe.id);
+  t.deepEqual(await found({ group: ROOT_GROUP_ID }), [...ofChloe, ...ofCarl, ...ofZoe], 'with the groups below it');
+  t.deepEqual(await found({ channel: printers.id }), ofChloe);
+  t.deepEqual(await found({ channel: printers.id, customer: 'chlo', text: 'printers' }), ofChloe);
+  t.deepEqual(await found({ channel: lines.id }), []);
+  t.deepEqual(await found({ channel: printers.id, group: groupId }), [], 'nobody of that group has picked it up');
+  const file = (await take({ channel: printers.id, format: 'csv' })).body;
+  t.true(file.includes(chloe.id) && !file.includes(zoe.id));
+  t.regex((await look({ channel: 'x' })).body, /the channel is none of the list/i);
   t.deepEqual(await found({ customer: 'zoË' }), ofZoe);
   t.deepEqual(await found({ customer: 'kestrel', group: groupId, member: owner.id, from: '2020-01-01' }), ofZoe);
   t.deepEqual(await found({ customer: 'kestrel', until: '2020-01-01' }), []);

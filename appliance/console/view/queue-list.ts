@@ -67,9 +67,10 @@ export class QueueList extends ModelElement<Workplace> {
         <span class="badge ${stateTone(session.state)}">${stateName(session.state)}</span>
         <span class="session-facts">
           ${session.platform === null || session.state === 'transferring' ? nothing : html`<span>${platformName(session.platform)}</span>`}
-          ${this.#offer(session)}
+          ${session.channel === null ? nothing : html`<span class="channel">${session.channel}</span>`} ${this.#offer(session)}
           <span class="time">${since(session)}</span>
         </span>
+        ${session.question === null || session.queue !== 'incoming' ? nothing : html`<span class="question">${session.question}</span>`}
         ${unread > 0 ? html`<b class="count">${unread}<span class="sr"> unread</span></b>` : nothing}
         ${session.isClaimedTwice ? html`<span class="badge bad">Claimed twice</span>` : nothing}
       </button>
@@ -100,7 +101,7 @@ export class QueueList extends ModelElement<Workplace> {
 
 export function mayPickUp({ state, owner, offeredTo }: SessionView, { start }: Workplace): boolean {
   const me = start?.member.id;
-  if (state === 'waiting') return owner.id === me;
+  if (state === 'waiting') return owner.id === me || owner.id === null;
   return state === 'transferring' && offeredTo === me;
 }
 

@@ -70,7 +70,8 @@ function customer(view: SessionView): TemplateResult {
   return html`<section aria-labelledby="panel-customer">
     <h3 id="panel-customer">Customer</h3>
     <dl>
-      ${row('Name', view.customerName ?? 'not given')} ${row('Program', platformName(view.platform))}
+      ${row('Name', view.customerName ?? 'not given')} ${row('Channel', view.channel)}
+      ${view.question === null ? nothing : html`<dt>About</dt><dd class="said">${view.question}</dd>`} ${row('Program', platformName(view.platform))}
       ${row('Language', view.language)} ${row('Made', clockTime(view.createdAt))}
       ${row('Picked up', view.pickedUpAt === null ? null : clockTime(view.pickedUpAt))}
       ${row('In this state', view.endedAt === null ? duration(now - view.stateAt) : null)}

@@ -75,10 +75,15 @@ export class SessionViewElement extends ModelElement<TechnicianSession> {
     const { model, workplace } = this;
     const { state } = model.view;
     if (state === 'connecting') return this.#notThereYet();
+    const { customerName, channel, question } = model.view;
     if (mayPickUp(model.view, workplace))
       return html`<div class="wait">
         <p>${icon('headset')}</p>
-        <p><strong>${model.view.customerName ?? 'A customer'}</strong> is waiting. He can see nothing of you yet.</p>
+        <p>
+          <strong>${customerName ?? 'A customer'}</strong> is waiting${channel === null ? nothing : html` in <strong>${channel}</strong>`}.
+          He can see nothing of you yet.
+        </p>
+        ${question === null ? nothing : html`<p class="said">${question}</p>`}
         <button type="button" class="primary" @click=${() => workplace.move(model.id, 'pick-up')}>Pick up</button>
       </div>`;
     return html`<chat-pane .model=${model} .workplace=${workplace}></chat-pane>`;
@@ -86,6 +91,12 @@ export class SessionViewElement extends ModelElement<TechnicianSession> {
 
   #notThereYet(): TemplateResult {
     const { model, workplace } = this;
+    const { owner, channel, question } = model.view;
+    if (owner.id === null)
+      return html`<div class="wait">
+        <p>The customer has a place in <strong>${channel}</strong> and is on his way. You will hear when he comes.</p>
+        ${question === null ? nothing : html`<p class="said">${question}</p>`}
+      </div>`;
     const made = workplace.made(model.id);
     return html`<div class="wait">
       <p>The customer is not there yet. You will hear when he comes.</p>

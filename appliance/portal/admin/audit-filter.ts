@@ -9,7 +9,10 @@ const ID = /^[A-Za-z0-9_-]{22}$/;
 
 /** As typed; an empty field narrows nothing. */
 export type LogFilter = Readonly<
-  Record<'from' | 'until' | 'event' | 'member' | 'group' | 'customer' | 'session' | 'text' | 'before', string>
+  Record<
+    'from' | 'until' | 'event' | 'member' | 'group' | 'channel' | 'customer' | 'session' | 'text' | 'before',
+    string
+  >
 >;
 
 /** The field an error is about. */
@@ -25,6 +28,7 @@ export function criteriaOf({
   event,
   member,
   group,
+  channel,
   customer,
   session,
   text,
@@ -44,6 +48,7 @@ export function criteriaOf({
     ...(what !== '' && { event: what }),
     ...(member !== '' && { actorId: idOf(member, 'member') }),
     ...(group !== '' && { groupId: idOf(group, 'group') }),
+    ...(channel !== '' && { channelId: idOf(channel, 'channel') }),
     ...(name !== '' && { customer: name }),
     ...(session.trim() !== '' && { sessionId: sessionOf(session.trim()) }),
     ...(text.trim() !== '' && { text: text.trim() }),

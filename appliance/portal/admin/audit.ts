@@ -9,6 +9,7 @@ import type { StoredEntry } from '../../audit/audit-store.ts';
 import { FOUND_FORMATS, FOUND_TYPES } from '../../audit/found-export.ts';
 import type { Identity } from '../../identity/identity.ts';
 import type { Groups } from '../../permissions/groups.ts';
+import type { Channels } from '../../sessions/channels.ts';
 import type { AuditDesk, LogCriteria } from '../audit-desk.ts';
 import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
 import { type Form, formWith, tryForm } from '../web/forms.ts';
@@ -25,6 +26,7 @@ const Filter = z.object({
     event: text,
     member: text,
     group: text,
+    channel: text,
     customer: text,
     session: text,
     text,
@@ -40,6 +42,7 @@ export interface AuditParts extends Pick<AuditDesk, 'viewAudit' | 'exportAudit' 
   readonly guards: Guards;
   readonly pages: Pages;
   readonly groups: Pick<Groups, 'names'>;
+  readonly channels: Pick<Channels, 'listEver'>;
   /** The data folder's `public/`. */
   readonly publicFolder: string;
 }
@@ -71,7 +74,12 @@ type Found = {
   readonly criteria: LogCriteria;
 } | null;
 
-async function showLog({ identity, pages, groups }: AuditParts, ctx: PortalContext, form: Form, found: Found) {
+async function showLog(
+  { identity, pages, groups, channels }: AuditParts,
+  ctx: PortalContext,
+  form: Form,
+  found: Found,
+) {
   const members = await identity.members.list();
   const entries = (found?.entries ?? []).map(({ entry }) => present(entry, members));
   const names = [...(await groups.names())].map(([name, id]) => ({ name, id }));
@@ -85,6 +93,10 @@ async function showLog({ identity, pages, groups }: AuditParts, ctx: PortalConte
       isEmpty: found?.entries.length === 0 && found.older === null,
     },
     groups: names.sort((a, b) => (a.name < b.name ? -1 : 1)),
+    channels: (await channels.listEver()).map(({ id, name, deletedAt }) => ({
+      id,
+      name: deletedAt === null ? name : `${name} (deleted)`,
+    })),
     isNarrowed: found !== null && Object.keys(found.criteria).length > 0,
     newest: found?.criteria.before === undefined ? null : pageOf(form.values as LogFilter, null),
     told: found === null ? '' : toldOf(entries, found),
