@@ -103,9 +103,9 @@ export class BrowserCustomer implements AsyncDisposable {
   readonly browser: TestBrowser;
   readonly page: Page;
 
-  private constructor(browser: TestBrowser) {
+  private constructor(browser: TestBrowser, page = browser.page) {
     this.browser = browser;
-    this.page = browser.page;
+    this.page = page;
   }
 
   /** @param flags of his browser */
@@ -115,6 +115,31 @@ export class BrowserCustomer implements AsyncDisposable {
     await page.goto(`${appliance.url}/pin`);
     await page.getByLabel('PIN').fill(pin);
     await page.getByRole('button', { name: 'Go on' }).click();
+    await page.getByRole('button', { name: 'Stay in the browser' }).click();
+    await page.getByText('Waiting for a technician').waitFor();
+    return customer;
+  }
+
+  /**
+   * By a channel's button on a page of an intranet.
+   * @param seen looks at the channel's page, and at that of his place in the line
+   */
+  static async press(
+    appliance: Appliance,
+    html: string,
+    said: { readonly name: string; readonly question: string },
+    seen: (browser: TestBrowser, page: Page, name: string) => Promise<void>,
+  ): Promise<BrowserCustomer> {
+    const browser = await openBrowser({ ...appliance, width: 900, height: 800 });
+    await browser.page.setContent(`<h1>Intranet</h1>${html}`);
+    const [page] = await Promise.all([browser.page.waitForEvent('popup'), browser.page.getByRole('link').click()]);
+    const customer = new BrowserCustomer(browser, page);
+    await page.getByLabel('Your name').fill(said.name);
+    await page.getByLabel('What is it about?').fill(said.question);
+    await seen(browser, page, 'channel');
+    await page.getByRole('button', { name: 'Wait for a technician' }).click();
+    await page.getByRole('heading', { name: 'a place in the line is yours' }).waitFor();
+    await seen(browser, page, 'channel-place');
     await page.getByRole('button', { name: 'Stay in the browser' }).click();
     await page.getByText('Waiting for a technician').waitFor();
     return customer;

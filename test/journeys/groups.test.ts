@@ -1,10 +1,11 @@
 // A master admin who sees the tree of groups for the first time: makes a group, denies it the file manager, puts a technician
-// into it; the technician's console, which is in a session, follows.
+// into it; the technician's console, which is in a session, follows. Then a channel, and a customer who comes by its button.
 import test, { type ExecutionContext } from 'ava';
 import type { Page } from 'playwright-core';
 import { BrowserCustomer, Technician } from '../console/people.ts';
 import { startAppliance } from '../support/appliance.ts';
 import { openBrowser, type TestBrowser } from '../support/chromium.ts';
+import { runChannel } from './channel-steps.ts';
 import { look, signIn } from './portal-steps.ts';
 
 const NAME = 'Ada Lovelace';
@@ -75,8 +76,8 @@ async function importMembers(t: ExecutionContext, admin: TestBrowser): Promise<v
   await page.getByRole('row', { name: /^zoe@example.com/ }).waitFor();
 }
 
-test('D-01 D-08 a first-time admin makes a group, denies it the file manager and puts a technician in; his live console follows', async t => {
-  t.timeout(240_000);
+test('D-01 D-08 E-01 E-02 G-04 a first-time admin makes a group, denies it the file manager and puts a technician in; his live console follows; a customer comes by a channel and is found in the log by it', async t => {
+  t.timeout(300_000);
   await using appliance = await startAppliance({ accounts: true });
   const { technician: account, 'master-admin': master } = appliance.accounts ?? {};
   await using technician = await Technician.open(appliance, account);
@@ -117,5 +118,7 @@ test('D-01 D-08 a first-time admin makes a group, denies it the file manager and
 
   await moveInList(t, admin);
   await importMembers(t, admin);
+  await createGroup(page, 'Paris');
+  await runChannel(t, { appliance, admin, technician }, 'Paris');
   t.deepEqual([admin.complaints, technician.complaints], [[], []]);
 });

@@ -66,7 +66,7 @@ export class QueueList extends ModelElement<Workplace> {
         <span class="session-name">${session.customerName ?? 'No name given'}</span>
         <span class="badge ${stateTone(session.state)}">${stateName(session.state)}</span>
         <span class="session-facts">
-          ${session.platform === null || session.state === 'transferring' ? nothing : html`<span>${platformName(session.platform)}</span>`}
+          ${session.platform === null || session.channel !== null || session.state === 'transferring' ? nothing : html`<span>${platformName(session.platform)}</span>`}
           ${session.channel === null ? nothing : html`<span class="channel">${session.channel}</span>`} ${this.#offer(session)}
           <span class="time">${since(session)}</span>
         </span>
