@@ -33,17 +33,30 @@ export interface AuditQuery {
   readonly event?: string;
   readonly actorId?: string;
   readonly sessionId?: string;
-  /** Of any of these sessions. */
-  readonly sessionIds?: readonly string[];
+  /** Of sessions of any of these groups. */
+  readonly groupIds?: readonly string[];
+  /** Of sessions that have been in this channel. */
+  readonly channelId?: string;
+  /** Of sessions where a customer's name has these letters. */
+  readonly customer?: string;
   readonly subject?: string;
   /** Words that stand in an entry, as `words.ts` reads them. */
   readonly text?: string;
+  /** Words may stand in chat, too: for whoever may read the chat of every session. */
+  readonly withChat?: boolean;
   /** Only entries newer than this sequence number. */
   readonly after?: number;
   /** Only entries older than this sequence number: the cursor of the next page. */
   readonly before?: number;
   readonly limit: number;
 }
+
+/** Conditions on columns of an entry; all of them hold. */
+export interface Narrowed {
+  readonly parts: readonly string[];
+  readonly params: readonly SqlValue[];
+}
+const NOT_NARROWED: Narrowed = { parts: [], params: [] };
 
 const COLUMNS =
   'seq, log, at, event, actor_kind, actor_id, actor_name, address, session_id, subject, detail, body, body_hash, hash';
@@ -148,21 +161,29 @@ export async function findLastHead(from: Reader): Promise<SignedHead | undefined
   return (await listHeads(from, seq, seq))[0];
 }
 
-/** @param table where to look @returns newest first */
+/** @param table where to look @param also holds as well @param way to the rows, where SQLite would choose another @returns newest first */
 export async function findEntries(
   from: Reader,
   table: 'audit_pending' | 'audit_entry',
   query: AuditQuery,
+  also = NOT_NARROWED,
+  way: '' | 'NOT INDEXED' | 'INDEXED BY audit_entry_by_session' = '',
 ): Promise<StoredEntry[]> {
-  const { parts: narrowed, params } = conditions(query);
-  const where = narrowed.length === 0 ? '' : `WHERE ${narrowed.join(' AND ')}`;
+  const { where, params } = whereOf(query, also);
   // By number first, which an index alone tells; then what they hold, in parts, for each row is a page of its own to open.
-  const found = await from.all(`SELECT seq FROM ${table} ${where} ORDER BY seq DESC LIMIT ?`, [...params, query.limit]);
+  const sql = `SELECT seq FROM ${table} ${way} ${where} ORDER BY seq DESC LIMIT ?`;
+  const found = await from.all(sql, [...params, query.limit]);
   return findByNumber(
     from,
     table,
     found.map(({ seq }) => Number(seq)),
   );
+}
+
+function whereOf(query: AuditQuery, also: Narrowed): { where: string; params: SqlValue[] } {
+  const own = conditions(query);
+  const parts = [...own.parts, ...also.parts];
+  return { where: parts.length === 0 ? '' : `WHERE ${parts.join(' AND ')}`, params: [...own.params, ...also.params] };
 }
 
 /** How many fit, counted to `most` only. */
@@ -171,9 +192,9 @@ export async function countEntries(
   table: 'audit_pending' | 'audit_entry',
   query: AuditQuery,
   most: number,
+  also = NOT_NARROWED,
 ): Promise<number> {
-  const { parts, params } = conditions(query);
-  const where = parts.length === 0 ? '' : `WHERE ${parts.join(' AND ')}`;
+  const { where, params } = whereOf(query, also);
   const row = await from.get(`SELECT count(*) AS n FROM (SELECT 1 FROM ${table} ${where} LIMIT ?)`, [...params, most]);
   return Number(row?.n ?? 0);
 }
@@ -215,8 +236,13 @@ export async function listChain(
   return rows.map(toStoredEntry);
 }
 
-/** What of a query columns tell; all parts hold. */
-export function conditions(query: AuditQuery): { readonly parts: string[]; readonly params: SqlValue[] } {
+/** That it is of one of these sessions. */
+export function ofSessions(ids: readonly string[]): Narrowed {
+  return { parts: [`session_id ${ANY}`], params: [JSON.stringify(ids)] };
+}
+
+/** What of a query columns tell. */
+export function conditions(query: AuditQuery): Narrowed {
   const found: [string, SqlValue][] = [];
   if (query.from !== undefined) found.push(['at >= ?', query.from]);
   if (query.until !== undefined) found.push(['at < ?', query.until]);
@@ -225,7 +251,6 @@ export function conditions(query: AuditQuery): { readonly parts: string[]; reado
   if (query.subject !== undefined) found.push(['subject = ?', query.subject]);
   if (query.after !== undefined) found.push(['seq > ?', query.after]);
   if (query.before !== undefined) found.push(['seq < ?', query.before]);
-  if (query.sessionIds !== undefined) found.push([`session_id ${ANY}`, JSON.stringify(query.sessionIds)]);
   const params: SqlValue[] = found.map(([, value]) => value);
   const parts = found.map(([condition]) => condition);
   if (query.event !== undefined) {

@@ -24,10 +24,11 @@ import {
   type SignedHead,
   type StoredEntry,
 } from './audit-store.ts';
-import { type AuditEntry, type AuditEvent, hashBody, hashEntry, NO_HASH } from './entry.ts';
-import { type ReadBudget, searchFile } from './log-search.ts';
+import { type AuditEntry, type AuditEvent, bodyLabel, hashBody, hashEntry, NO_HASH } from './entry.ts';
+import { LogSearch, type ReadBudget } from './log-search.ts';
 import { listDestroyedMonths } from './retention/retention-store.ts';
-import { TextIndex } from './text-index.ts';
+import { SearchIndex } from './search-index.ts';
+import type { SessionFacts } from './session-facts.ts';
 
 /** Signs the end of a chain; refuses one that does not continue what it signed before. */
 export interface LogHeadSigner {
@@ -37,6 +38,8 @@ export interface LogHeadSigner {
 export interface AuditOptions {
   readonly store: Store;
   readonly signer: LogHeadSigner;
+  /** What entries of a session are looked for by. */
+  readonly sessions: SessionFacts;
   readonly clock: Clock;
   readonly log: Log;
   readonly config: { readonly headEveryEntries: number; readonly headEverySeconds: number };
@@ -68,7 +71,8 @@ export class AuditLog {
   readonly #config: AuditOptions['config'];
   // Where the chain ends inside the writer's open transaction; null when it has to be read again.
   #end: ChainEnd | null = null;
-  readonly #index: TextIndex;
+  readonly #index: SearchIndex;
+  readonly #searching: LogSearch;
   readonly #gathered = new WeakMap<Transaction, StoredEntry[]>();
   #signedSeq = 0;
   #signedAt = 0;
@@ -83,7 +87,10 @@ export class AuditLog {
     this.#clock = options.clock;
     this.#log = options.log;
     this.#config = options.config;
-    this.#index = new TextIndex(options);
+    this.#index = new SearchIndex(options);
+    this.#searching = new LogSearch({ sessions: options.sessions, said: stored => this.#index.said(stored) });
+    // Whoever destroys a key, and whatever for, takes what was sealed under it out of the search as well.
+    options.store.sessionKeys.keepCopies(sessionId => this.#index.forget(sessionId));
   }
 
   /** Why it could not be moved and signed the last time; empty when it was. */
@@ -166,16 +173,20 @@ export class AuditLog {
     const take = (entries: readonly StoredEntry[]) => {
       for (const stored of entries) found.set(stored.entry.seq, stored);
     };
-    take(await searchFile(core, 'audit_pending', query, budget));
+    take(await this.#searching.pending(core, query, budget));
     for (const month of this.#store.months().toReversed()) {
       if (found.size >= query.limit || budget.stoppedAt !== null) break;
       if (query.until !== undefined && monthStart(month) >= query.until) continue;
       const database = await this.#store.month(month).catch(ignoreArchived);
-      if (database !== null) take(await searchFile(database.read, 'audit_entry', query, budget));
+      if (database !== null) take(await this.#searching.month(database.read, this.#ask(month), query, budget));
       if (query.from !== undefined && monthStart(month) < query.from) break;
     }
     const newestFirst = [...found.values()].sort((a, b) => b.entry.seq - a.entry.seq);
     return { entries: newestFirst.slice(0, query.limit), stoppedAt: budget.stoppedAt };
+  }
+
+  #ask(month: string): <T>(act: (search: Reader) => Promise<T>) => Promise<T | undefined> {
+    return act => this.#index.ask(month, act);
   }
 
   /** Moves every committed entry to its month's file. @returns how many there were */
@@ -335,11 +346,6 @@ export class AuditLog {
     this.#log.info('audit.head', { log: end.log, seq: end.seq, hash: end.hash }); // syslog is a place elsewhere to keep it
     return head;
   }
-}
-
-/** What a body is sealed to: it opens nowhere else in the log. */
-export function bodyLabel(log: string, seq: number): string {
-  return `audit/${log}/${seq}`;
 }
 
 /** `YYYYMM` in UTC. */

@@ -65,3 +65,8 @@ export function hashBody(sealed: Uint8Array): string {
 export function hashToBytes(hash: string): Uint8Array {
   return fromBase64Url(hash);
 }
+
+/** What a body is sealed to: it opens nowhere else in the log. */
+export function bodyLabel(log: string, seq: number): string {
+  return `audit/${log}/${seq}`;
+}

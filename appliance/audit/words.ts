@@ -28,10 +28,15 @@ export function parseText(typed: string): WantedText {
   };
 }
 
-/** Whether an entry has all of it; as the index would say. */
-export function hasText({ event, actor, subject, detail }: AuditEntry, { phrases }: WantedText): boolean {
-  const told = JSON.stringify(detail).replaceAll(/\\[nrt]/g, ' ');
-  const there = wordsOf([event, actor.name ?? '', actor.address ?? '', subject ?? '', told].join(' '));
+/** What of an entry is looked through. @param said what is sealed in it, where that may be */
+export function wordsIn({ event, actor, subject, detail }: AuditEntry, said: string | null): string {
+  const told = JSON.stringify(detail).replaceAll(/\\[nrt]/g, ' '); // else they would be a letter of the word after them
+  return [event, actor.name ?? '', actor.address ?? '', subject ?? '', told, said ?? ''].join(' ');
+}
+
+/** Whether an entry has all of it; as the index would say. @param said as of `wordsIn` */
+export function hasText(entry: AuditEntry, { phrases }: WantedText, said: string | null = null): boolean {
+  const there = wordsOf(wordsIn(entry, said));
   return phrases.every(({ words, isBeginning }) =>
     there.some((_, at) =>
       words.every((word, n) => {

@@ -16,6 +16,7 @@ import { Metrics } from '../metrics.ts';
 import { ROOT_GROUP_ID } from '../permissions/group-store.ts';
 import { SETUP_CODE_FILE } from '../pki/make-keys.ts';
 import { readStoreKeys } from '../pki/store-keys.ts';
+import { SessionFacts } from '../sessions/session-facts.ts';
 import { Store } from '../store/store.ts';
 
 const accounts: Record<Role, string> = {
@@ -57,7 +58,13 @@ async function run(dataFolder: string): Promise<void> {
     migrations: join(import.meta.dirname, '../../migrations'),
     ...shared,
   });
-  const audit = new AuditLog({ store, signer: { signLogHead: signLater }, config: config.audit, ...shared });
+  const audit = new AuditLog({
+    sessions: new SessionFacts(store),
+    store,
+    signer: { signLogHead: signLater },
+    config: config.audit,
+    ...shared,
+  });
   await audit.start();
   const identity = new Identity({ store, audit, config: config.login, ...shared });
   try {

@@ -49,6 +49,7 @@ import { Status, type StatusParts } from '../portal/status.ts';
 import { Support, type SupportOptions } from '../portal/support.ts';
 import { KeptRecordings } from '../recording/kept-recordings.ts';
 import { ShareHelperClient } from '../recording/share-helper-client.ts';
+import { SessionFacts } from '../sessions/session-facts.ts';
 import { Backups } from '../store/backup.ts';
 import { Store } from '../store/store.ts';
 
@@ -90,7 +91,13 @@ class PortalProcess {
     const folders = { folder: this.#path('store'), backups: this.#path('backups') };
     const store = await Store.open({ ...folders, keys, migrations: this.#code('migrations'), ...shared });
     const { audit: rules, backup } = this.#config.current;
-    const audit = new AuditLog({ store, signer: this.#signer, config: rules, ...shared });
+    const audit = new AuditLog({
+      sessions: new SessionFacts(store),
+      store,
+      signer: this.#signer,
+      config: rules,
+      ...shared,
+    });
     await audit.start();
     const secret = readBackupIdentity(this.#dataFolder);
     const made = { store, keys, dataFolder: this.#dataFolder, identity: secret, keep: backup.keep };

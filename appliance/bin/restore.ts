@@ -10,6 +10,7 @@ import { readConfig } from '../config.ts';
 import { ApplianceError, describeError } from '../errors.ts';
 import { createLog } from '../log.ts';
 import { Metrics } from '../metrics.ts';
+import { SessionFacts } from '../sessions/session-facts.ts';
 import { type Restored, restoreBackup } from '../store/restore.ts';
 import { Store } from '../store/store.ts';
 
@@ -62,6 +63,7 @@ async function markInLog(dataFolder: string, { at, sessionKeysOf, erased }: Rest
   const store = await Store.open({ folder, keys, migrations, metrics: new Metrics(), ...shared });
   try {
     const audit = new AuditLog({
+      sessions: new SessionFacts(store),
       store,
       signer: { signLogHead: signLater },
       config: readConfig(dataFolder).audit,

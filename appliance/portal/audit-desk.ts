@@ -14,28 +14,24 @@ const EXPORT_PAGE = 500;
 interface LogParts {
   readonly store: Store;
   readonly audit: AuditLog;
-  readonly support: Pick<Support, 'groups' | 'sessions'>;
+  readonly support: Pick<Support, 'groups'>;
   readonly clock: Clock;
 }
 
 /** What an auditor asks for; each narrows what is found. */
-export interface LogCriteria extends Omit<AuditQuery, 'limit' | 'sessionIds'> {
+export interface LogCriteria extends Omit<AuditQuery, 'limit' | 'groupIds' | 'withChat'> {
   /** Sessions of this group and of those below it. */
   readonly groupId?: string;
-  /** Sessions that have been in this channel. */
-  readonly channelId?: string;
-  /** Part of a customer's name. */
-  readonly customer?: string;
 }
 
 /** What pages get of the log; `searchAudit` is for those that show a session to its own technician. */
 export interface AuditDesk {
   searchAudit: AuditLog['search'];
-  /** A page of entries, newest first; that they were looked at is logged. @throws ApplianceError `session.too-many` */
+  /** A page of entries, newest first; that they were looked at is logged. */
   viewAudit(actor: Actor, criteria: LogCriteria, limit: number): Promise<FoundPage>;
   /** Lines of the whole log, up to a head signed just now. */
   exportAudit(actor: Actor): Promise<AsyncIterable<string>>;
-  /** All that is found, as a file, newest first; that it was taken, and how much of it, is logged. @throws as `viewAudit` */
+  /** All that is found, as a file, newest first; that it was taken, and how much of it, is logged. */
   exportFound(actor: Actor, criteria: LogCriteria, format: FoundFormat): Promise<AsyncIterable<string>>;
 }
 
@@ -127,20 +123,15 @@ async function* hashed(
   }
 }
 
-/** Groups, channels and customers are of sessions: what is looked for in the log is what these sessions did. */
+/**
+ * With the groups below it; and with chat: who may read the log may read the chat of every session, on its own page
+ * (`auditor/session.ts` asks for the same roles).
+ */
 async function queryOf(
-  { support: { groups, sessions } }: LogParts,
-  { groupId, channelId, customer, ...query }: LogCriteria,
+  { support: { groups } }: LogParts,
+  { groupId, ...query }: LogCriteria,
 ): Promise<Omit<AuditQuery, 'limit'>> {
-  if (groupId === undefined && channelId === undefined && customer === undefined) return query;
-  const sessionIds = await sessions.idsOf({
-    ...(query.from !== undefined && { from: query.from }),
-    ...(query.until !== undefined && { until: query.until }),
-    ...(groupId !== undefined && { groupIds: await groups.below(groupId) }),
-    ...(channelId !== undefined && { channelId }),
-    ...(customer !== undefined && { customer }),
-  });
-  return { ...query, sessionIds };
+  return { ...query, withChat: true, ...(groupId !== undefined && { groupIds: await groups.below(groupId) }) };
 }
 
 /** Of the customer only that he was looked for by name: names are sealed, and the log is for ever (B-05). */

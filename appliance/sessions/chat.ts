@@ -1,8 +1,7 @@
 // The chat log (E-03 G-01 B-05). A line has an id its author made; sent again after a lost connection it is stored once and
 // acknowledged each time. Text is sealed under the session's key, or not kept at all where the group's policy says so.
 import type { AuditLog } from '../audit/audit.ts';
-import { bodyLabel } from '../audit/audit.ts';
-import type { Actor } from '../audit/entry.ts';
+import { type Actor, bodyLabel } from '../audit/entry.ts';
 import type { Clock } from '../clock.ts';
 import { ApplianceError } from '../errors.ts';
 import type { SessionId } from '../guid.ts';

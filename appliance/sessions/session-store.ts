@@ -147,32 +147,23 @@ export async function listSessions(from: Reader, filter: SessionFilter): Promise
   return rows.map(toSession);
 }
 
-/** Newest first. @param filter as `SessionSearch` has it */
-export async function listOpenIn(
-  from: Reader,
-  filter: {
-    from?: number;
-    until?: number;
-    groupIds?: readonly string[];
-    channelId?: string;
-    isNamed: boolean;
-    limit: number;
-  },
-): Promise<Pick<SessionRow, 'id' | 'customer'>[]> {
-  const { channelId: channel } = filter;
-  const groups = filter.groupIds === undefined ? null : JSON.stringify(filter.groupIds);
+export interface FactRow extends Pick<SessionRow, 'id' | 'groupId' | 'customer'> {
+  /** Every one it has been in. */
+  readonly channelIds: readonly string[];
+}
+
+/** Of those that are there, in no order. */
+export async function listFacts(from: Reader, ids: readonly string[]): Promise<FactRow[]> {
   const rows = await from.all(
-    `SELECT id, customer FROM support_session WHERE created_at < ? AND (ended_at IS NULL OR ended_at >= ?)
-       AND (? IS NULL OR group_id IN (SELECT value FROM json_each(?))) AND (? = 0 OR customer IS NOT NULL)
-       ${channel === undefined ? '' : 'AND id IN (SELECT session_id FROM session_channel WHERE channel_id = ?)'}
-     ORDER BY created_at DESC LIMIT ?`,
-    [
-      ...[filter.until ?? Number.MAX_SAFE_INTEGER, filter.from ?? 0, groups, groups, filter.isNamed ? 1 : 0],
-      ...(channel === undefined ? [] : [channel]),
-      filter.limit,
-    ],
+    `SELECT id, group_id, customer,
+       (SELECT json_group_array(channel_id) FROM session_channel WHERE session_id = s.id) AS channels
+     FROM support_session s WHERE id IN (SELECT value FROM json_each(?))`,
+    [JSON.stringify(ids)],
   );
-  return rows.map(row => ({ id: parseSessionId(row.id), customer: bytes(row.customer) }));
+  return rows.map(row => {
+    const channelIds = (JSON.parse(String(row.channels)) as unknown[]).map(String);
+    return { id: parseSessionId(row.id), groupId: String(row.group_id), customer: bytes(row.customer), channelIds };
+  });
 }
 
 /** Sessions that wait in a channel. */

@@ -14,6 +14,7 @@ import type { Reader, Transaction } from '../store/sql.ts';
 import type { Store } from '../store/store.ts';
 import type { Channel } from './channel.ts';
 import { countQueued, insertSessionChannel } from './channel-store.ts';
+import { type CustomerSaid, openCustomer, sealCustomer } from './customer-said.ts';
 import { deadlineEvent, deadlineOf, isOver, nextState, openStates, type SessionEvent } from './session-state.ts';
 import {
   changeIn,
@@ -22,7 +23,6 @@ import {
   forgetSecrets,
   insertSession,
   listDue,
-  listOpenIn,
   listPresent,
   listQueued,
   listSessions,
@@ -33,10 +33,6 @@ import {
 const SWEEP_EVERY_MS = 1000;
 const MAX_SWEPT_AT_ONCE = 500;
 const MAX_NAME = 120;
-/** What a search of sessions finds at most, and how many sealed names it opens. */
-const MAX_FOUND = 20_000;
-const MAX_OPENED = 5000;
-const OPENED_AT_ONCE = 100;
 /** Sessions a list shows at most. */
 export const MAX_LISTED = 500;
 
@@ -77,26 +73,6 @@ export interface Move {
   /** Throws to refuse, once the row was read in the transaction. */
   readonly check?: (session: SessionRow) => void;
 }
-
-/** Sessions that were not over at `from` and begun before `until`, ms UTC. */
-export interface SessionSearch {
-  readonly from?: number;
-  readonly until?: number;
-  readonly groupIds?: readonly string[];
-  /** That have been in this channel. */
-  readonly channelId?: string;
-  /** Part of the name the customer gave. */
-  readonly customer?: string;
-}
-
-/** What a customer said before the session; sealed under its key. */
-export interface CustomerSaid {
-  /** Null where he didn't, or it was erased. */
-  readonly name: string | null;
-  readonly question: string | null;
-}
-
-const saidNothing: CustomerSaid = { name: null, question: null };
 
 interface NewSessionRow extends Pick<SessionRow, 'ownerId' | 'ownerName' | 'groupId' | 'channelId' | 'language'> {
   readonly said: { readonly name: string; readonly question?: string } | null;
@@ -202,45 +178,8 @@ export class Sessions {
   }
 
   /** What the customer said of himself before it began: his name, and at a channel what it is about. */
-  async customerOf({ id, customer }: Pick<SessionRow, 'id' | 'customer'>): Promise<CustomerSaid> {
-    if (customer === null) return saidNothing;
-    try {
-      const said = JSON.parse(
-        Buffer.from(await this.#store.sessionKeys.open(id, customerLabel(id), customer)).toString('utf8'),
-      );
-      return { name: String(said.name), question: typeof said.question === 'string' ? said.question : null };
-    } catch (error) {
-      if (error instanceof ApplianceError && error.code === 'session-key.destroyed') return saidNothing;
-      throw error;
-    }
-  }
-
-  /**
-   * Sessions that were open in some time, of some groups, of a customer whose name has these words' letters in it. Names are
-   * sealed, each under its session's key: they are opened for this, and whoever was erased is not found any more.
-   * @throws ApplianceError `session.too-many`
-   */
-  async idsOf({ customer, ...filter }: SessionSearch): Promise<SessionId[]> {
-    const isNamed = customer !== undefined;
-    const limit = isNamed ? MAX_OPENED : MAX_FOUND;
-    const rows = await listOpenIn(this.#store.core.read, { ...filter, isNamed, limit: limit + 1 });
-    if (rows.length > limit)
-      throw new ApplianceError(
-        'conflict',
-        'session.too-many',
-        `more than ${limit} sessions would have to be looked at`,
-        {
-          hint: 'Give a shorter time.',
-        },
-      );
-    if (!isNamed) return rows.map(({ id }) => id);
-    const found: SessionId[] = [];
-    for (let at = 0; at < rows.length; at += OPENED_AT_ONCE) {
-      const some = rows.slice(at, at + OPENED_AT_ONCE);
-      const names = await Promise.all(some.map(row => this.customerNameOf(row)));
-      for (const [n, { id }] of some.entries()) if (folded(names[n] ?? '').includes(folded(customer))) found.push(id);
-    }
-    return found;
+  customerOf(session: Pick<SessionRow, 'id' | 'customer'>): Promise<CustomerSaid> {
+    return openCustomer(this.#store.sessionKeys, session);
   }
 
   /** Newest first. @param of the technician whose own these are and the channels he serves, or an admin's groups */
@@ -482,8 +421,7 @@ export class Sessions {
   ): Promise<SessionRow> {
     const id = sessionIdFrom(randomBytes(16));
     await this.#store.sessionKeys.create(id); // committed before the row exists (DESIGN: acting across files)
-    const bytes = said === null ? null : Buffer.from(JSON.stringify(said));
-    const customer = bytes && (await this.#store.sessionKeys.seal(id, customerLabel(id), bytes));
+    const customer = said && (await sealCustomer(this.#store.sessionKeys, id, said));
     const createdAt = this.#clock.now();
     const state = 'connecting' as const;
     const deadline = deadlineOf(state, createdAt, row.ownerId === null);
@@ -518,14 +456,6 @@ async function joinQueue(
     throw new ApplianceError('conflict', 'channel.full', `as many wait in ${name} as may`, {
       hint: 'It has room again when somebody is picked up or leaves.',
     });
-}
-
-function folded(name: string): string {
-  return name.normalize('NFC').trim().toLowerCase();
-}
-
-function customerLabel(id: SessionId): string {
-  return `session/${id}/customer`;
 }
 
 function ownedBy({ id }: Actor): (session: SessionRow) => void {

@@ -19,6 +19,9 @@ export class SessionKeys {
   readonly #clock: Clock;
   readonly #ledger: ErasureLedger;
   readonly #cache = new Map<SessionId, Uint8Array>();
+  /** Whose destruction has begun: nothing is opened for them any more. */
+  readonly #gone = new Set<SessionId>();
+  readonly #copies: ((sessionId: SessionId) => Promise<void>)[] = [];
 
   constructor(database: DatabaseFile, keyEncryptionKey: Uint8Array, clock: Clock, ledger: ErasureLedger) {
     this.#database = database;
@@ -55,23 +58,32 @@ export class SessionKeys {
     return decrypt(await this.#key(sessionId), aad, sealed);
   }
 
-  /** Destroys the key for good: entered in the ledger, overwritten in the file, and gone from its write-ahead log. */
+  /** @param erase takes away what was made of opened bytes; called before the key is gone, so that a kill leaves none behind */
+  keepCopies(erase: (sessionId: SessionId) => Promise<void>): void {
+    this.#copies.push(erase);
+  }
+
+  /**
+   * Destroys the key for good: entered in the ledger, overwritten in the file, and gone from its write-ahead log; before it, what
+   * was made of what it opened. Where that fails, it is to be called again.
+   */
   async destroy(sessionId: SessionId): Promise<void> {
     this.#ledger.append({ sessionId, at: this.#clock.now() });
+    this.#gone.add(sessionId);
     this.#cache.get(sessionId)?.fill(0);
     this.#cache.delete(sessionId);
+    for (const erase of this.#copies) await erase(sessionId);
     await this.#database.transaction(tx => tx.run('DELETE FROM session_key WHERE session_id = ?', [sessionId]));
     await this.#database.checkpoint();
   }
 
   async #key(sessionId: SessionId): Promise<Uint8Array> {
+    if (this.#gone.has(sessionId)) throw destroyed();
     const cached = this.#cache.get(sessionId);
     if (cached !== undefined) return cached;
     const row = await this.#database.read.get('SELECT wrapped FROM session_key WHERE session_id = ?', [sessionId]);
     const wrapped = row?.wrapped;
-    if (!(wrapped instanceof Uint8Array)) {
-      throw new ApplianceError('missing', 'session-key.destroyed', 'the key of that session was destroyed');
-    }
+    if (!(wrapped instanceof Uint8Array) || this.#gone.has(sessionId)) throw destroyed();
     const key = decrypt(this.#keyEncryptionKey, sessionId, wrapped);
     this.#remember(sessionId, key);
     return key;
@@ -82,6 +94,10 @@ export class SessionKeys {
     const [oldest] = this.#cache;
     if (oldest !== undefined && this.#cache.size > MAX_CACHED_KEYS) this.#cache.delete(oldest[0]);
   }
+}
+
+function destroyed(): ApplianceError {
+  return new ApplianceError('missing', 'session-key.destroyed', 'the key of that session was destroyed');
 }
 
 function encrypt(key: Uint8Array, aad: string, plain: Uint8Array): Uint8Array {

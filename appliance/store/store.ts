@@ -1,5 +1,5 @@
 // The encrypted store (DESIGN: one process writes). `core.db` holds what is, `log-YYYYMM.db` what happened in a month,
-// `keys.db` a key per support session. Every file is SQLCipher under the store key.
+// `keys.db` a key per support session, `search-YYYYMM.db` what a month is searched by: a cache, in no backup. Every file is SQLCipher under the store key.
 import {
   chmodSync,
   closeSync,
@@ -19,6 +19,7 @@ import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { ErasureLedger, LEDGER_FILE } from './erasure-ledger.ts';
 import { type Migration, migrate, readMigrations } from './migrations.ts';
+import { SearchFiles } from './search-files.ts';
 import { SessionKeys } from './session-keys.ts';
 import { Settings } from './settings.ts';
 import type { Database, Reader } from './sql.ts';
@@ -39,7 +40,7 @@ export interface StoreKeys {
 export interface StoreOptions {
   readonly folder: string;
   readonly keys: StoreKeys;
-  /** Folder with `core/`, `log/` and `keys/`. */
+  /** Folder with `core/`, `log/`, `keys/` and `search/`. */
   readonly migrations: string;
   readonly clock: Clock;
   readonly log: Log;
@@ -63,6 +64,8 @@ const ARCHIVED_FILE = /^archive-(\d{6})\.db$/;
 export class Store {
   readonly settings: Settings;
   readonly sessionKeys: SessionKeys;
+  /** What months are searched by. */
+  readonly searchFiles: SearchFiles;
   readonly folder: string;
   readonly #options: StoreOptions;
   readonly #opened: Opened;
@@ -74,6 +77,10 @@ export class Store {
     this.folder = options.folder;
     this.settings = new Settings(opened.core.read, options.clock);
     this.sessionKeys = new SessionKeys(opened.keys, options.keys.keyEncryption, options.clock, ledger);
+    const searchMigrations = readMigrations(join(options.migrations, 'search'));
+    const open = (name: string, beside: string) =>
+      openFile(options, opened.driver, name, searchMigrations, join(this.folder, beside));
+    this.searchFiles = new SearchFiles({ folder: this.folder, log: options.log, open, months: () => this.months() });
   }
 
   /**
@@ -98,6 +105,7 @@ export class Store {
       const store = new Store(options, { lock, core, keys: keyFile, logMigrations, driver }, ledger);
       closing.splice(0, closing.length, () => store.close());
       for (const month of store.months()) await store.#monthFile(month);
+      store.searchFiles.tidy();
       return store;
     } catch (error) {
       for (const close of closing.toReversed()) await close();
@@ -122,6 +130,7 @@ export class Store {
   /** From now on the month is archived; whoever reads in it just now fails and asks again. */
   async archive(month: string): Promise<void> {
     const file = await this.#monthFile(month);
+    await this.searchFiles.end(month); // its readers look into the month's file
     await file.checkpoint();
     this.#months.delete(month);
     await file.close(); // folds the write-ahead log into it
@@ -178,6 +187,7 @@ export class Store {
   }
 
   async close(): Promise<void> {
+    await this.searchFiles.close();
     for (const month of this.#months.values()) await (await month).close();
     await this.#opened.keys.close();
     await this.#opened.core.close();
@@ -237,10 +247,11 @@ async function openFile(
   driver: Driver,
   name: string,
   migrations: readonly Migration[],
+  beside?: string,
 ): Promise<DatabaseFile> {
   const path = join(folder, name);
   const isNew = !existsSync(path);
-  const database = await DatabaseFile.open(driver, path, keys.store);
+  const database = await DatabaseFile.open(driver, path, keys.store, beside);
   try {
     const applied = await migrate(database, migrations, name, () => clock.now());
     if (applied.length > 0) log.info('store.migrated', { file: name, isNew, applied });

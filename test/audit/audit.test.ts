@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import test from 'ava';
-import { AuditLog, bodyLabel } from '../../appliance/audit/audit.ts';
-import { type AuditEvent, applianceActor } from '../../appliance/audit/entry.ts';
+import { AuditLog } from '../../appliance/audit/audit.ts';
+import { type AuditEvent, applianceActor, bodyLabel } from '../../appliance/audit/entry.ts';
 import { exportLog } from '../../appliance/audit/export.ts';
 import { LogVerifier } from '../../appliance/audit/verify.ts';
 import { sessionIdFrom } from '../../appliance/guid.ts';
 import { silentLog } from '../../appliance/log.ts';
+import { SessionFacts } from '../../appliance/sessions/session-facts.ts';
 import { openTestAudit, type TestAudit } from '../support/audit.ts';
 
 const anyone = { kind: 'anyone', id: null, name: 'someone@example.com', address: '192.0.2.7' } as const;
@@ -108,6 +109,7 @@ test('G-03 the chain goes on after a restart, in one log', async t => {
   await append(at, [refused, refused]);
   await at.audit.close();
   const again = new AuditLog({
+    sessions: new SessionFacts(at.store),
     store: at.store,
     signer: at.signer,
     clock: at.clock,

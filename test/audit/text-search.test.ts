@@ -1,12 +1,13 @@
 // Words of the log: in the index, behind it, and never of what is sealed.
 import test from 'ava';
+import type { AuditQuery, StoredEntry } from '../../appliance/audit/audit-store.ts';
 import { type Actor, type AuditDetail, applianceActor } from '../../appliance/audit/entry.ts';
-import { searchFile } from '../../appliance/audit/log-search.ts';
-import { TextIndex } from '../../appliance/audit/text-index.ts';
-import { findIndexedEnd } from '../../appliance/audit/text-store.ts';
+import { LogSearch, type ReadBudget } from '../../appliance/audit/log-search.ts';
+import { SearchIndex } from '../../appliance/audit/search-index.ts';
+import { findIndexedEnd } from '../../appliance/audit/search-store.ts';
 import { parseText } from '../../appliance/audit/words.ts';
-import { sessionIdFrom } from '../../appliance/guid.ts';
 import { silentLog } from '../../appliance/log.ts';
+import { SessionFacts } from '../../appliance/sessions/session-facts.ts';
 import { openTestAudit, type TestAudit } from '../support/audit.ts';
 
 const TEXTS = [
@@ -57,11 +58,16 @@ const QUERIES = [
   '-hello',
 ];
 
+/** Of the one month there is. */
+type MonthSearch = (query: AuditQuery, budget: ReadBudget, few?: number) => Promise<StoredEntry[]>;
+
 async function openTexts(t: {
   teardown(end: () => Promise<void>): void;
-}): Promise<TestAudit & { index(): Promise<number> }> {
+}): Promise<TestAudit & { index(): Promise<number>; month: MonthSearch }> {
   const at = await openTestAudit();
-  const index = new TextIndex({ ...at, log: silentLog });
+  const sessions = new SessionFacts(at.store);
+  const index = new SearchIndex({ ...at, sessions, log: silentLog });
+  const searching = new LogSearch({ sessions, said: stored => index.said(stored) });
   t.teardown(async () => {
     await index.close();
     await at.close();
@@ -72,7 +78,11 @@ async function openTexts(t: {
       await at.audit.move();
       await index.work();
       const [month = ''] = at.store.months();
-      return findIndexedEnd((await at.store.month(month)).read);
+      return (await findIndexedEnd((await at.store.searchFiles.open(month)).read)).seq;
+    },
+    month: async (query, budget, few) => {
+      const [month = ''] = at.store.months();
+      return searching.month((await at.store.month(month)).read, act => index.ask(month, act), query, budget, few);
     },
   };
 }
@@ -161,12 +171,10 @@ test('G-04 words, technician, event and time narrow each other, page by page, ov
     [201, 0, 201],
   );
   t.is(await count({ text: 'red bert' }), 0);
-  const [month = ''] = at.store.months();
-  const { read } = await at.store.month(month);
   for (const narrow of [red, { ...red, text: 'red anna' }, { ...red, text: 'bert' }, { ...red, event: 'ext.' }]) {
     for (const limit of [7, 1000]) {
       const numbers = async (few: number) => {
-        const found = await searchFile(read, 'audit_entry', { ...narrow, limit }, { rows: 1e6, stoppedAt: null }, few);
+        const found = await at.month({ ...narrow, limit }, { rows: 1e6, stoppedAt: null }, few);
         return found.map(({ entry }) => entry.seq);
       };
       t.deepEqual(await numbers(0), await numbers(1e6), 'by the index as by reading them through');
@@ -174,47 +182,15 @@ test('G-04 words, technician, event and time narrow each other, page by page, ov
   }
 });
 
-test('B-05 G-04 text under a session’s key does not come into the index, so that destroying the key erases it', async t => {
-  const at = await openTexts(t);
-  const sessionId = sessionIdFrom(new Uint8Array(16).fill(7));
-  await at.store.sessionKeys.create(sessionId);
-  await at.store.core.transaction(async tx => {
-    const said = { event: 'chat.line', actor: applianceActor, sessionId, detail: { author: 'customer' } };
-    await at.audit.append(tx, { ...said, body: Buffer.from('my word is zanzibar') });
-  });
-  await write(at, filler(600));
-  t.is(await at.index(), 601);
-  const found = async (text: string) => (await at.audit.search({ text, limit: 10 })).map(({ entry }) => entry.seq);
-  t.deepEqual(await found('customer chat.line'), [1], 'the entry is there by what is not sealed');
-  t.deepEqual(await found('zanzibar'), []);
-  const words = async () => {
-    const [month = ''] = at.store.months();
-    return (await at.store.month(month)).transaction(async tx => {
-      await tx.run("CREATE VIRTUAL TABLE temp.words USING fts5vocab ('main', 'audit_text', 'row')");
-      const rows = await tx.all('SELECT term FROM temp.words');
-      await tx.run('DROP TABLE temp.words');
-      return rows.map(({ term }) => String(term));
-    });
-  };
-  const before = await words();
-  t.true(before.includes('customer') && before.includes('chat'));
-  for (const word of ['my', 'word', 'is', 'zanzibar']) t.false(before.includes(word), word);
-  await at.store.sessionKeys.destroy(sessionId);
-  t.deepEqual(await words(), before);
-  t.deepEqual(await found('customer chat.line'), [1], 'that something was said stays');
-});
-
 test('G-04 a log that is not indexed yet is read through within a budget, and goes on where it stopped', async t => {
   const at = await openTexts(t);
   await write(at, [{ text: 'needle' }, ...filler(3000), { text: 'needle' }]);
   await at.audit.move();
-  const [month = ''] = at.store.months();
-  const { read } = await at.store.month(month);
   const budget = { rows: 2000, stoppedAt: null };
-  const first = await searchFile(read, 'audit_entry', { text: 'needle', limit: 10 }, budget);
+  const first = await at.month({ text: 'needle', limit: 10 }, budget);
   t.deepEqual([first.map(({ entry }) => entry.seq), budget.stoppedAt], [[3002], 1003]);
   const rest = { rows: 2000, stoppedAt: null };
-  const second = await searchFile(read, 'audit_entry', { text: 'needle', before: 1003, limit: 10 }, rest);
+  const second = await at.month({ text: 'needle', before: 1003, limit: 10 }, rest);
   t.deepEqual([second.map(({ entry }) => entry.seq), rest.stoppedAt], [[1], null]);
 });
 

@@ -4,11 +4,12 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { AuditLog, monthOf } from '../../appliance/audit/audit.ts';
 import { type Actor, hashToBytes, NO_HASH } from '../../appliance/audit/entry.ts';
-import { TextIndex } from '../../appliance/audit/text-index.ts';
+import { SearchIndex } from '../../appliance/audit/search-index.ts';
 import { systemClock } from '../../appliance/clock.ts';
 import { toBase64Url } from '../../appliance/guid.ts';
 import { silentLog } from '../../appliance/log.ts';
 import { Metrics } from '../../appliance/metrics.ts';
+import { SessionFacts } from '../../appliance/sessions/session-facts.ts';
 import { Store } from '../../appliance/store/store.ts';
 import { TestHeadSigner } from '../support/audit.ts';
 import type { Benches, BenchLine } from '../support/bench-line.ts';
@@ -32,7 +33,13 @@ async function openAudit(folder: string, works = true) {
     ...shared,
   });
   const config = { headEveryEntries: 1000, headEverySeconds: 60 };
-  const audit = new AuditLog({ store, signer: new TestHeadSigner(), config, ...shared });
+  const audit = new AuditLog({
+    sessions: new SessionFacts(store),
+    store,
+    signer: new TestHeadSigner(),
+    config,
+    ...shared,
+  });
   if (works) await audit.start();
   return { store, audit };
 }
@@ -127,7 +134,7 @@ async function logSearch(): Promise<BenchLine[]> {
   const from = Date.UTC(2026, 0, 1);
   const stepMs = Math.floor((365 * 86_400_000) / QUERY_ENTRIES);
   for (let n = 0; n < QUERY_ENTRIES; n += 20_000) await fill(store, n, from, stepMs, wordsOf);
-  const index = new TextIndex({ store, log: silentLog });
+  const index = new SearchIndex({ store, sessions: new SessionFacts(store), log: silentLog });
   const startedAt = performance.now();
   await index.work();
   const indexedIn = performance.now() - startedAt;

@@ -5,6 +5,7 @@ import { applianceActor } from '../../appliance/audit/entry.ts';
 import { systemClock } from '../../appliance/clock.ts';
 import { silentLog } from '../../appliance/log.ts';
 import { Metrics } from '../../appliance/metrics.ts';
+import { SessionFacts } from '../../appliance/sessions/session-facts.ts';
 import { Store } from '../../appliance/store/store.ts';
 import { TestHeadSigner } from '../support/audit.ts';
 import { MIGRATIONS } from '../support/store.ts';
@@ -16,7 +17,13 @@ const shared = { clock: systemClock, log: silentLog };
 const keys = { store: key, keyEncryption: key };
 const store = await Store.open({ folder, keys, migrations: MIGRATIONS, metrics: new Metrics(), ...shared });
 const config = { headEveryEntries: 50, headEverySeconds: 1 };
-const audit = new AuditLog({ store, signer: new TestHeadSigner(), config, ...shared });
+const audit = new AuditLog({
+  sessions: new SessionFacts(store),
+  store,
+  signer: new TestHeadSigner(),
+  config,
+  ...shared,
+});
 await audit.start();
 process.stdout.write('open\n');
 

@@ -8,6 +8,7 @@ import { PasswordHasher } from '../../appliance/identity/password-hasher.ts';
 import { silentLog } from '../../appliance/log.ts';
 import { Metrics } from '../../appliance/metrics.ts';
 import { ROOT_GROUP_ID } from '../../appliance/permissions/group-store.ts';
+import { SessionFacts } from '../../appliance/sessions/session-facts.ts';
 import { TestHeadSigner } from '../support/audit.ts';
 import { openTestStore } from '../support/store.ts';
 import { asMember, openTestIdentity, PASSWORD } from './open-identity.ts';
@@ -206,7 +207,13 @@ test('G-02 what can’t be logged is not done', async t => {
   const metrics = new Metrics();
   const { audit: heads, login: config } = parseConfig('version: 1');
   // A log that was never begun refuses every entry.
-  const audit = new AuditLog({ ...at, signer: new TestHeadSigner(), log: silentLog, config: heads });
+  const audit = new AuditLog({
+    sessions: new SessionFacts(at.store),
+    ...at,
+    signer: new TestHeadSigner(),
+    log: silentLog,
+    config: heads,
+  });
   const hasher = new PasswordHasher(metrics, 4);
   const identity = new Identity({ ...at, audit, log: silentLog, metrics, config, hasher });
   const request = { loginId: 'ann', name: 'Ann', roles: ['master-admin'] as const };

@@ -43,6 +43,12 @@ async function openChannels() {
 
 const details = (entries: readonly AuditEntry[]) => entries.map(({ detail }) => detail);
 
+/** As the search of the log finds them. */
+async function sessionsIn({ audit }: Pick<Awaited<ReturnType<typeof openChannels>>, 'audit'>, channelId: string) {
+  const found = await audit.search({ channelId, limit: 1000 });
+  return [...new Set(found.map(({ entry }) => entry.sessionId))];
+}
+
 test('E-01 E-02 a customer comes by a channel and waits as nobody’s; whoever serves it picks up, one of them', async t => {
   const at = await openChannels();
   const { id: channelId } = await at.channels.create(master, settings({ groupIds: [at.support.id] }));
@@ -80,7 +86,7 @@ test('E-01 E-02 a customer comes by a channel and waits as nobody’s; whoever s
   t.is(session.groupId, await at.groups.groupOf(session.ownerId ?? ''));
   t.deepEqual(details(await at.told('session.created')), [{ channel: 'Printers', channelId }]);
   t.deepEqual(details(await at.told('session.picked-up')), [{ channelId, from: 'waiting', to: 'active' }]);
-  t.deepEqual(await at.sessions.idsOf({ channelId }), [id]);
+  t.deepEqual(await sessionsIn(at, channelId), [id]);
   await at.close();
 });
 
@@ -102,10 +108,7 @@ test('E-02 a session handed to a channel is nobody’s, loses its link, and is f
   t.is((await at.sessions.get(other.id)).ownerId, tina.id, 'it stays with him');
   await at.sessions.pickUp(id, pia, at.paris.id, [second.id]);
   await at.sessions.queue(id, pia, first);
-  t.deepEqual(
-    [await at.sessions.idsOf({ channelId: first.id }), await at.sessions.idsOf({ channelId: second.id })],
-    [[id], [id]],
-  );
+  t.deepEqual([await sessionsIn(at, first.id), await sessionsIn(at, second.id)], [[id], [id]]);
   t.deepEqual(details(await at.told('session.queued')), [
     { channelId: second.id, channel: 'Lines', from: 'active', to: 'waiting' },
     { channelId: first.id, channel: 'Printers', from: 'active', to: 'waiting' },
@@ -235,7 +238,7 @@ test('E-01 G-04 a channel with waiting customers stays; one that was used keeps 
   await at.channels.delete(master, id, version);
   await t.throwsAsync(at.channels.get(id), { code: 'channel.missing' });
   t.is(await at.channels.nameOf(id), 'Printers');
-  t.deepEqual(await at.sessions.idsOf({ channelId: id }), [session]);
+  t.deepEqual(await sessionsIn(at, id), [session]);
   const again = await at.channels.create(master, settings());
   await at.channels.delete(master, again.id, again.version);
   t.is(await at.channels.nameOf(again.id), null, 'nobody came by it');

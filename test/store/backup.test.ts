@@ -9,6 +9,7 @@ import { applianceActor } from '../../appliance/audit/entry.ts';
 import { sessionIdFrom } from '../../appliance/guid.ts';
 import { silentLog } from '../../appliance/log.ts';
 import { Metrics } from '../../appliance/metrics.ts';
+import { SessionFacts } from '../../appliance/sessions/session-facts.ts';
 import { Backups } from '../../appliance/store/backup.ts';
 import { restoreBackup } from '../../appliance/store/restore.ts';
 import { Store } from '../../appliance/store/store.ts';
@@ -37,7 +38,14 @@ async function openInstallation(keep = 3) {
   };
   const store = await open();
   const config = { headEveryEntries: 10, headEverySeconds: 60 };
-  const audit = new AuditLog({ store, signer: new TestHeadSigner(), clock, log: silentLog, config });
+  const audit = new AuditLog({
+    sessions: new SessionFacts(store),
+    store,
+    signer: new TestHeadSigner(),
+    clock,
+    log: silentLog,
+    config,
+  });
   await audit.start();
   const backups = new Backups({ store, keys, dataFolder, identity, keep, clock, log: silentLog });
   const act = (name: string) =>
@@ -250,6 +258,7 @@ test('J-05 the restore command restores, says so in the log, and goes on with a 
   t.like(JSON.parse(printed), { restored: true, at: info.at });
   const store = await at.open();
   const audit = new AuditLog({
+    sessions: new SessionFacts(store),
     store,
     signer: new TestHeadSigner(),
     clock: at.clock,

@@ -12,7 +12,7 @@ import { TempFolder } from '../support/temp-folder.ts';
 test('E-02 sessions of before there were channels keep their technician, and what refers to them stays', async t => {
   using folder = new TempFolder();
   const older = join(folder.path, 'migrations');
-  for (const part of ['core', 'keys', 'log']) {
+  for (const part of ['core', 'keys', 'log', 'search']) {
     mkdirSync(join(older, part), { recursive: true });
     for (const name of readdirSync(join(MIGRATIONS, part)).filter(one => part !== 'core' || one < '0076'))
       copyFileSync(join(MIGRATIONS, part, name), join(older, part, name));

@@ -3,6 +3,7 @@
 import Database from 'better-sqlite3-multiple-ciphers';
 import type { Parameters, Row } from '../../appliance/store/sql.ts';
 import {
+  besideStatement,
   type Connection,
   type Driver,
   insertSteps,
@@ -64,7 +65,7 @@ class MultipleCiphersConnection implements Connection {
 
 export const multipleCiphersDriver: Driver = {
   name: 'multiple-ciphers',
-  async open(path: string, key: Uint8Array | null, mode: OpenMode): Promise<Connection> {
+  async open(path: string, key: Uint8Array | null, mode: OpenMode, beside?: string): Promise<Connection> {
     const database = new Database(path, { readonly: mode !== 'write', fileMustExist: mode !== 'write' });
     try {
       if (key !== null) {
@@ -73,6 +74,7 @@ export const multipleCiphersDriver: Driver = {
         database.exec(keyStatement(key));
       }
       database.exec('SELECT count(*) FROM sqlite_schema');
+      if (key !== null && beside !== undefined) database.exec(besideStatement(beside, key));
       database.exec(settingsOf(mode));
       return new MultipleCiphersConnection(database);
     } catch (error) {

@@ -3,6 +3,7 @@ import { AuditLog, type LogHeadSigner } from '../../appliance/audit/audit.ts';
 import type { AuditEntry } from '../../appliance/audit/entry.ts';
 import { silentLog } from '../../appliance/log.ts';
 import { canonicalBytes } from '../../appliance/protocol/canonical-json.ts';
+import { SessionFacts } from '../../appliance/sessions/session-facts.ts';
 import { openTestStore, type TestStore } from './store.ts';
 
 const LOG_HEAD_PREFIX = Buffer.from('appliance/log-head/v1\0');
@@ -38,7 +39,14 @@ export async function openTestAudit(): Promise<TestAudit> {
   const at = await openTestStore();
   const signer = new TestHeadSigner();
   const config = { headEveryEntries: 1000, headEverySeconds: 60 };
-  const audit = new AuditLog({ store: at.store, signer, clock: at.clock, log: silentLog, config });
+  const audit = new AuditLog({
+    sessions: new SessionFacts(at.store),
+    store: at.store,
+    signer,
+    clock: at.clock,
+    log: silentLog,
+    config,
+  });
   await audit.start();
   return {
     ...at,

@@ -8,6 +8,7 @@ import { Metrics } from '../../appliance/metrics.ts';
 import { Groups, type PermissionSettings } from '../../appliance/permissions/groups.ts';
 import type { PolicySettings } from '../../appliance/permissions/policy.ts';
 import { readStoreKeys } from '../../appliance/pki/store-keys.ts';
+import { SessionFacts } from '../../appliance/sessions/session-facts.ts';
 import { Store } from '../../appliance/store/store.ts';
 
 const MIGRATIONS = resolve(import.meta.dirname, '../../migrations');
@@ -22,7 +23,13 @@ export async function setRootPolicy(
   const folder = join(dataFolder, 'store');
   const store = await Store.open({ folder, keys: readStoreKeys(dataFolder), migrations: MIGRATIONS, ...shared });
   const signLogHead = () => Promise.reject(new Error('there is no signer yet'));
-  const audit = new AuditLog({ store, signer: { signLogHead }, config: LOG_RULES, ...shared });
+  const audit = new AuditLog({
+    sessions: new SessionFacts(store),
+    store,
+    signer: { signLogHead },
+    config: LOG_RULES,
+    ...shared,
+  });
   await audit.start();
   try {
     const groups = new Groups({ store, audit, ...shared });

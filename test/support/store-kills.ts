@@ -10,6 +10,7 @@ import { LogVerifier } from '../../appliance/audit/verify.ts';
 import { describeError } from '../../appliance/errors.ts';
 import { silentLog } from '../../appliance/log.ts';
 import { Metrics } from '../../appliance/metrics.ts';
+import { SessionFacts } from '../../appliance/sessions/session-facts.ts';
 import { checkStoreFile } from '../../appliance/store/self-test.ts';
 import { Store } from '../../appliance/store/store.ts';
 import { TestHeadSigner } from './audit.ts';
@@ -45,7 +46,7 @@ export async function killWriters(folder: string, rounds: number): Promise<Kills
     const written = new Set(rows.map(row => Number(row.value)));
     const config = { headEveryEntries: 1, headEverySeconds: 1 };
     const signer = new TestHeadSigner();
-    const audit = new AuditLog({ store, signer, clock, log: silentLog, config });
+    const audit = new AuditLog({ sessions: new SessionFacts(store), store, signer, clock, log: silentLog, config });
     await audit.start();
     await audit.move();
     const entries = await audit.search({ limit: 1_000_000 });

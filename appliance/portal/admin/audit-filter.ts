@@ -18,7 +18,7 @@ export type LogFilter = Readonly<
 /** The field an error is about. */
 export const AUDIT_FIELDS = {
   ...{ 'audit.from': 'from', 'audit.until': 'until', 'audit.event': 'event', 'audit.session': 'session' },
-  ...{ 'audit.customer': 'customer', 'audit.text': 'text', 'session.too-many': 'from' },
+  ...{ 'audit.customer': 'customer', 'audit.text': 'text' },
 };
 
 /** Days are in UTC, as the log is. @throws ApplianceError `audit.…` */

@@ -109,7 +109,7 @@ function toldOf(entries: readonly { seq: number }[], { older, isPartial, criteri
   const [count, first] = [entries.length, entries.at(-1)?.seq];
   const which = criteria.before === undefined ? 'newest' : 'next';
   if (isPartial)
-    return `The words of these entries are being taken into the index. So far ${count} were found; “Older” goes on looking.`;
+    return `These entries are still being taken into the index. So far ${count} were found; “Older” goes on looking.`;
   if (count === 0) return '';
   if (older !== null) return `The ${which} ${count} that fit; there are older ones.`;
   if (criteria.before === undefined) return count === 1 ? 'One entry fits.' : `${count} entries fit.`;

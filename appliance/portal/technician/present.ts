@@ -11,9 +11,10 @@ import type {
 } from '../../protocol/console-api.ts';
 import type { Channel } from '../../sessions/channel.ts';
 import type { ChatLine } from '../../sessions/chat.ts';
+import type { CustomerSaid } from '../../sessions/customer-said.ts';
 import type { Reply, StatusRow } from '../../sessions/session-log-store.ts';
 import type { SessionRow } from '../../sessions/session-store.ts';
-import { type CustomerSaid, queueOf } from '../../sessions/sessions.ts';
+import { queueOf } from '../../sessions/sessions.ts';
 
 export function presentSession(
   session: SessionRow,

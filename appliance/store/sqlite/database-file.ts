@@ -18,11 +18,12 @@ export class DatabaseFile implements Database {
 
   /**
    * @param path made with mode 0600 when it isn't there
+   * @param beside another file under the same key, whose tables its readers see, too
    * @throws ApplianceError `store.wrong-key` and the others of `sql-errors.ts`
    */
-  static async open(driver: Driver, path: string, key: Uint8Array): Promise<DatabaseFile> {
+  static async open(driver: Driver, path: string, key: Uint8Array, beside?: string): Promise<DatabaseFile> {
     const writer = new Writer(await driver.open(path, key, 'write'));
-    return new DatabaseFile(path, writer, new ReadPool(() => driver.open(path, key, 'read')));
+    return new DatabaseFile(path, writer, new ReadPool(() => driver.open(path, key, 'read', beside)));
   }
 
   get read(): Reader {

@@ -22,9 +22,10 @@ export interface Driver {
   readonly name: string;
   /**
    * @param key 32 bytes, used as they are (no derivation); null opens a plain file
+   * @param beside another file under the same key, whose tables a `read` connection sees, too
    * @throws ApplianceError `store.wrong-key` when the first page does not open with this key
    */
-  open(path: string, key: Uint8Array | null, mode: OpenMode): Promise<Connection>;
+  open(path: string, key: Uint8Array | null, mode: OpenMode, beside?: string): Promise<Connection>;
 }
 
 /** SQLite takes 32,766 values in one statement; tables of ours have some twenty columns at most. */
@@ -59,6 +60,12 @@ export const BUSY_TIMEOUT_MS = 5000;
 /** The statement that gives the key; never logged, never part of a message. */
 export function keyStatement(key: Uint8Array): string {
   return `PRAGMA key = "x'${Buffer.from(key).toString('hex')}'"`;
+}
+
+/** The statement that lets a connection see the tables of another file; never logged, as it gives the key. */
+export function besideStatement(path: string, key: Uint8Array): string {
+  const quoted = path.replaceAll("'", "''");
+  return `ATTACH DATABASE '${quoted}' AS beside KEY "x'${Buffer.from(key).toString('hex')}'"`;
 }
 
 /** What every connection is set to once its key is proven; the order matters for `journal_mode`. */

@@ -6,6 +6,7 @@ import { ApplianceError, defect } from '../../errors.ts';
 import type { Parameters, Row } from '../sql.ts';
 import {
   BUSY_TIMEOUT_MS,
+  besideStatement,
   type Connection,
   type Driver,
   insertSteps,
@@ -175,13 +176,19 @@ function closeDatabase(database: sqlcipher.Database, file: string): Promise<void
   });
 }
 
-async function openKeyed(path: string, key: Uint8Array | null, mode: OpenMode): Promise<sqlcipher.Database> {
+async function openKeyed(
+  path: string,
+  key: Uint8Array | null,
+  mode: OpenMode,
+  beside?: string,
+): Promise<sqlcipher.Database> {
   const database = await openDatabase(path, mode);
   const file = basename(path);
   database.configure('busyTimeout', BUSY_TIMEOUT_MS);
   try {
     if (key !== null) await execute(database, file, keyStatement(key));
     await execute(database, file, 'SELECT count(*) FROM sqlite_schema'); // opening never fails: the first read does
+    if (key !== null && beside !== undefined) await execute(database, basename(beside), besideStatement(beside, key));
     await execute(database, file, settingsOf(mode));
     return database;
   } catch (error) {
@@ -192,5 +199,5 @@ async function openKeyed(path: string, key: Uint8Array | null, mode: OpenMode): 
 
 export const sqlcipherDriver: Driver = {
   name: 'sqlcipher',
-  open: (path, key, mode) => SqlcipherConnection.open(() => openKeyed(path, key, mode), basename(path)),
+  open: (path, key, mode, beside) => SqlcipherConnection.open(() => openKeyed(path, key, mode, beside), basename(path)),
 };
