@@ -35,8 +35,6 @@ export class RecordedStream {
   readonly #parts: RecordedStreamParts;
   /** Bytes up to the end of the first picture; null while it is not out. */
   #firstBytes: number | null = null;
-  /** Where the picture that is on its way begins; null while none is. */
-  #pictureFrom: number | null = null;
   #isClosed = false;
   #attestedAt: number;
   #cancel: Cancel | null = null;
@@ -64,12 +62,11 @@ export class RecordedStream {
     return this.#isFirstProved ? 'proved' : 'waiting';
   }
 
-  /** Whether so much more may be sent: of a picture, or a mark. */
+  /** Whether so much more may be sent now, all at once: of a picture, or a mark. */
   admits(bytes: number): boolean {
     if (this.#isClosed) return false;
     if (!this.#parts.isForced) return true;
-    if (this.#isLate && !this.#isPictureAllThatIsLeft) return false;
-    return this.#hasRoom(bytes) && (this.#firstBytes === null || this.#isFirstProved);
+    return !this.#isLate && this.#hasRoom(bytes) && (this.#firstBytes === null || this.#isFirstProved);
   }
 
   /** Whether input may be taken. */
@@ -85,14 +82,8 @@ export class RecordedStream {
     if (this.#cancel === null) this.#watch();
   }
 
-  /** What follows is of one picture, up to `pictureSent`. */
-  pictureBegins(): void {
-    this.#pictureFrom = this.#parts.ledger.sent;
-  }
-
   /** A picture is out, wholly. */
   pictureSent(): void {
-    this.#pictureFrom = null;
     if (this.#firstBytes !== null) return;
     this.#firstBytes = this.#parts.ledger.sent;
     this.#parts.changed();
@@ -121,14 +112,6 @@ export class RecordedStream {
   get #isLate(): boolean {
     const { oldestAt } = this.#parts.ledger;
     return oldestAt !== null && this.#parts.clock.monotonic() - oldestAt > MAX_UNPROVED_MS;
-  }
-
-  /**
-   * Everything before the picture on its way is proved. It goes on to its end then, however long that takes: the recorder
-   * proves what it can draw, and of half a picture that may be nothing.
-   */
-  get #isPictureAllThatIsLeft(): boolean {
-    return this.#pictureFrom !== null && this.#parts.ledger.covered >= this.#pictureFrom;
   }
 
   #hasRoom(bytes: number): boolean {

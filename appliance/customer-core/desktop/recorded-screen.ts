@@ -24,7 +24,7 @@ export interface RecordedScreenParts {
   /** ms UTC by the appliance's clock. */
   readonly applianceTime: () => number;
   readonly begin: Omit<BeginMark, 'type' | 'at' | 'version' | 'nonce' | 'forced' | 'format' | 'encodings'>;
-  /** Takes a message of `screen`, of kind 0 or 2, after all that was given before. */
+  /** Takes a message of `screen`, of kind 2, after all that was given before. */
   readonly queue: (message: Bytes) => void;
   /** Whether something given before waits. */
   readonly isWaiting: () => boolean;
@@ -69,9 +69,9 @@ export class RecordedScreen implements PictureWatch {
     return this.#parts.recorded.admitsInput;
   }
 
-  /** Whether this message may leave now; it is then given to `sent` first. */
-  admits(message: Bytes): boolean {
-    return this.#parts.recorded.admits(message.length + LENGTH_BYTES);
+  /** Whether these may leave now, all of them at once; each is then given to `sent` first. */
+  admits(messages: readonly Bytes[]): boolean {
+    return this.#parts.recorded.admits(messages.reduce((sum, { length }) => sum + length + LENGTH_BYTES, 0));
   }
 
   sent(message: Bytes): void {
@@ -97,7 +97,6 @@ export class RecordedScreen implements PictureWatch {
   }
 
   frameBegins(): void {
-    this.#parts.recorded.pictureBegins();
     if (this.#now() - this.#lastAt > MOMENT_MS) this.#beat();
   }
 

@@ -28,7 +28,7 @@ const RESET_MALFORMED = 2;
 
 export interface ScreenStreamParts {
   readonly clock: Clock;
-  readonly stream: LinkStream;
+  readonly stream: Pick<LinkStream, 'listen' | 'send' | 'end' | 'reset' | 'dropQueued'>;
   readonly source: Promise<ScreenSource>;
   readonly codecs: PictureCodecs;
   /** What the picture is called in a viewer's title. */
@@ -66,8 +66,8 @@ export class ScreenStream {
   #clipboard: ((content: ClipboardContent) => void) | null = null;
   #isOpened = false;
   #isOver = false;
-  /** What the stream has not taken yet; a frame may be larger than what it queues. */
-  readonly #pending: Bytes[] = [];
+  /** What the stream has not taken yet, in order; what leaves together is together. */
+  readonly #pending: (readonly Bytes[])[] = [];
   #isFull = false;
   #recorded: RecordedScreen | null = null;
   /** Goes on when the rule lets a picture be opened. */
@@ -227,7 +227,7 @@ export class ScreenStream {
   /** A picture before this one may have to be proved first. */
   async #record(source: ScreenSource): Promise<RecordedScreen | 'never' | null> {
     const { width, height } = this.#areaOf(source);
-    const queue = (message: Bytes) => this.#queue(message);
+    const queue = (message: Bytes) => this.#queue([message]);
     for (;;) {
       const about = { width, height, queue, isWaiting: () => this.#pending.length > 0 };
       const recorded = this.#parts.record(about);
@@ -306,26 +306,35 @@ export class ScreenStream {
     if (!this.#isOver) this.#isFull = !this.#parts.stream.send(writeScreenControl(news));
   }
 
-  /** @returns false: the next frame is to wait until `drained` */
+  /**
+   * @param bytes whole rectangles. Where they are recorded they leave at once or not yet: half of one that the rule holds back
+   * could never be drawn by the recorder, and so never be proved.
+   * @returns false: the next frame is to wait until `drained`
+   */
   #send(bytes: Bytes): boolean {
+    const messages: Bytes[] = [];
     for (let at = 0; at < bytes.length; at += PIECE_BYTES)
-      this.#queue(writeScreenRfb(bytes.subarray(at, at + PIECE_BYTES)));
+      messages.push(writeScreenRfb(bytes.subarray(at, at + PIECE_BYTES)));
+    if (this.#recorded !== null) this.#queue(messages);
+    else for (const message of messages) this.#queue([message]);
     return !this.#isFull && this.#pending.length === 0;
   }
 
-  #queue(message: Bytes): void {
+  #queue(messages: readonly Bytes[]): void {
     if (this.#isOver) return;
-    if (this.#isFull || this.#pending.length > 0 || !this.#admits(message)) this.#pending.push(message);
-    else this.#put(message);
+    if (this.#isFull || this.#pending.length > 0 || !this.#admits(messages)) this.#pending.push(messages);
+    else this.#put(messages);
   }
 
-  #admits(message: Bytes): boolean {
-    return this.#recorded?.admits(message) ?? true;
+  #admits(messages: readonly Bytes[]): boolean {
+    return this.#recorded?.admits(messages) ?? true;
   }
 
-  #put(message: Bytes): void {
-    this.#recorded?.sent(message);
-    this.#isFull = !this.#parts.stream.send(message);
+  #put(messages: readonly Bytes[]): void {
+    for (const message of messages) {
+      this.#recorded?.sent(message);
+      this.#isFull = !this.#parts.stream.send(message);
+    }
   }
 
   #drained(): void {

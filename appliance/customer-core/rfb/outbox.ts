@@ -1,10 +1,8 @@
-// What goes to the viewer, in order and no faster than it is taken: a frame in pieces, and between frames the answers to
+// What goes to the viewer, in order and no faster than it is taken: a frame piece by piece, and between frames the answers to
 // what the viewer asked. Answers wait for the end of a frame; a viewer that asks on and on and reads nothing ends the stream.
 import { ApplianceError } from '../../errors.ts';
 import type { Bytes } from '../../protocol/bytes.ts';
 
-/** A message of the link holds 1 MiB; a smaller one lets others go in between. */
-const PIECE_BYTES = 64 * 1024;
 export const MAX_ANSWERS = 64;
 
 export class Outbox {
@@ -40,17 +38,14 @@ export class Outbox {
     this.#framing = true;
   }
 
-  /** A part of a frame; resolves when everything has been handed on. */
+  /** A part of a frame, handed on as one; resolves then. */
   async write(bytes: Bytes): Promise<void> {
-    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
-      while ((this.#full || this.#held) && !this.#closed) {
-        await new Promise<void>(resolve => {
-          this.#goOn = resolve;
-        });
-      }
-      if (this.#closed) return;
-      this.#full = !this.#send(bytes.subarray(at, at + PIECE_BYTES));
+    while ((this.#full || this.#held) && !this.#closed) {
+      await new Promise<void>(resolve => {
+        this.#goOn = resolve;
+      });
     }
+    if (!this.#closed) this.#full = !this.#send(bytes);
   }
 
   endFrame(): void {

@@ -17,6 +17,8 @@ import { ZstdEncoder } from './zstd.ts';
 
 /** Larger pieces have less around them, and still keep several processors busy. */
 const MAX_JPEG_PIXELS = 512 * 1024;
+/** What is exact and has many colours hardly gets smaller: a rectangle of it has to stay one that a line takes at once. */
+const MAX_EXACT_PIXELS = 32 * 1024;
 /** JPEGs that are made at a time: more than processors would only take memory. */
 const JPEGS_AT_ONCE = 4;
 
@@ -66,7 +68,7 @@ export class Painter {
       const write = (area: Rectangle) => writeJpeg(jpeg, picture, area, jpegQuality);
       await this.#paintJpegs(picture, sorter.takeRich(MAX_JPEG_PIXELS), write, at, update);
     } else {
-      for (const area of sorter.takeRich(MAX_AREA_PIXELS)) {
+      for (const area of sorter.takeRich(MAX_EXACT_PIXELS)) {
         this.#encoder.many(picture.shown, area);
         picture.paintedExactly(area);
         await this.#makeRoom(update);

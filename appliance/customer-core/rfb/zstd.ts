@@ -20,6 +20,8 @@ import { Palette, PLACES } from './palette.ts';
 import type { Pixels } from './pixels.ts';
 
 export const MAX_PLAIN_BYTES = MAX_PAINTED_BYTES;
+/** A rectangle with so much is done: the compressor's blocks are no longer either. */
+const ENOUGH_BYTES = 128 * 1024;
 
 const KIND = { fill: 1, places: 2, colours: 3 } as const;
 const HEAD_BYTES = 9;
@@ -52,7 +54,7 @@ export class ZstdEncoder implements AreaEncoder {
   }
 
   get full(): boolean {
-    return this.#used + MAX_AREA_BYTES > MAX_PLAIN_BYTES;
+    return this.#used >= ENOUGH_BYTES || this.#used + MAX_AREA_BYTES > MAX_PLAIN_BYTES;
   }
 
   few(pixels: Pixels, area: Rectangle): boolean {

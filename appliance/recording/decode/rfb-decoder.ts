@@ -108,10 +108,13 @@ export class RfbDecoder {
 
   async #opening(): Promise<void> {
     if (!equalBytes(await this.#take(RFB_VERSION.length), RFB_VERSION)) throw malformed('another version than RFB 3.8');
+    this.#settle();
     const [types = 0] = await this.#take(1);
     if (types === 0) throw malformed('a server that offers no security type');
     await this.#take(types);
+    this.#settle();
     if ((await this.#reader(4)).uint(4) !== 0) throw malformed('a server that refuses its viewer');
+    this.#settle();
     const init = await this.#reader(24);
     const [width, height] = [init.uint(2), init.uint(2)];
     this.format(readPixelFormat(init));
