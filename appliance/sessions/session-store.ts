@@ -135,14 +135,18 @@ export async function findByToken(from: Reader, tokenHash: Uint8Array): Promise<
 export async function listSessions(from: Reader, filter: SessionFilter): Promise<SessionRow[]> {
   const member = filter.memberId ?? null;
   const groups = filter.groupIds === undefined ? null : JSON.stringify(filter.groupIds);
-  const channels = JSON.stringify(filter.channelIds ?? []);
+  const { channelIds } = filter;
+  const orQueued = `OR (owner_id IS NULL AND ended_at IS NULL AND channel_id IN (SELECT value FROM json_each(?)))`;
   const rows = await from.all(
     `SELECT * FROM support_session WHERE state IN (SELECT value FROM json_each(?))
-       AND (? IS NULL OR owner_id = ? OR offered_to = ?
-         OR (owner_id IS NULL AND ended_at IS NULL AND channel_id IN (SELECT value FROM json_each(?))))
+       AND (? IS NULL OR owner_id = ? OR offered_to = ? ${channelIds === undefined ? '' : orQueued})
        AND (? IS NULL OR group_id IN (SELECT value FROM json_each(?)))
      ORDER BY created_at DESC, id LIMIT ?`,
-    [JSON.stringify(filter.states), member, member, member, channels, groups, groups, filter.limit],
+    [
+      ...[JSON.stringify(filter.states), member, member, member],
+      ...(channelIds === undefined ? [] : [JSON.stringify(channelIds)]),
+      ...[groups, groups, filter.limit],
+    ],
   );
   return rows.map(toSession);
 }

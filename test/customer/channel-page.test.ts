@@ -77,7 +77,7 @@ test('E-01 nobody there, full, off, unknown: each says so, keeps what was typed,
   t.is((await ask('POST', `/c/${'A'.repeat(22)}`, { fields })).status, 404);
 });
 
-test('D-05 whoever presses a button again and again is told to wait; nothing of it is stored', async t => {
+test('D-05 attack: whoever presses a button again and again is told to wait; nothing of it is stored', async t => {
   const { ask, path, sessions } = await serveChannel(t, { maxWaiting: 4 });
   const statuses: number[] = [];
   for (let n = 0; n < 4; n++) statuses.push((await ask('POST', path, { fields })).status);

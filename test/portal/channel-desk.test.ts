@@ -5,7 +5,9 @@ import { sessionDescriber } from '../../appliance/portal/session-details.ts';
 import type { ChannelView, SessionDetail, SessionView } from '../../appliance/protocol/console-api.ts';
 import { gatewayToken } from '../../appliance/sessions/session-secrets.ts';
 import { customerActor } from '../../appliance/sessions/sessions.ts';
+import { PASSWORD } from '../identity/open-identity.ts';
 import { TestApplet } from '../sessions/open-sessions.ts';
+import { askSocket } from './ask-socket.ts';
 import { CUSTOMER_ADDRESS, linked, openTestDesk } from './open-support.ts';
 
 const QUESTION = 'It eats my paper';
@@ -140,7 +142,11 @@ test('E-02 D-01 a session is handed to a channel by who may transfer; the link e
   t.like(await tina.console.post<SessionView>(`/sessions/${id}/pick-up`), { state: 'active', owner: { id: tina.id } });
   const describe = sessionDescriber(at.parts.support, at.audit);
   t.like(await describe(id, false), { channel: 'Printers', question: null, technicianId: tina.id });
+  await at.member('auditor@example.com', ['auditor']);
+  const { token } = await at.signIn('auditor@example.com', PASSWORD);
   const { id: other } = await at.begin();
+  const page = await askSocket(at.socketPath, 'GET', `/auditor/sessions/${other}`, token, { accept: 'text/html' });
+  t.regex(page.body, /What it is about[\s\S]*It eats my paper[\s\S]*Channel[\s\S]*Printers/, 'the auditor’s page, too');
   t.like(await describe(other, true), { channel: 'Printers', question: QUESTION, technicianId: null });
   t.is((await describe(other, false))?.question, null, 'as with chat');
 });

@@ -21,6 +21,8 @@ import {
 import { dataOf, descriptor, directory, endOf, localHeader, readZip } from '../../appliance/protocol/zip.ts';
 import { KeptRecordings } from '../../appliance/recording/kept-recordings.ts';
 import { EndedSessions } from '../../appliance/sessions/ended-sessions.ts';
+import { customerActor } from '../../appliance/sessions/sessions.ts';
+import { master } from '../sessions/open-sessions.ts';
 import { bytes, linked, openTestSupport, type TestSupport } from './open-support.ts';
 
 const auditor = { kind: 'member', id: 'auditor', name: 'Ada <b>', address: '192.0.2.99' } as const;
@@ -299,6 +301,22 @@ test('K-03 H-05 a film that was changed on the share is named, and one that is g
   const gone = await check(await taken(desk, id), trusted);
   t.true(gone.holds, JSON.stringify(gone.problems));
   t.deepEqual(gone.notes, ['The film of recording 1 is kept as AVI only.']);
+});
+
+test('K-03 G-04 the bundle of a session that came by a channel and was never picked up names the channel, and holds', async t => {
+  const { at, desk, trusted } = await makeDesk();
+  const { channels, sessions } = at.parts.support;
+  const rules = { greeting: '', awayText: '', isEnabled: true, maxWaiting: 5, groupIds: [] };
+  const channel = await channels.create(master, { name: 'Printers', ...rules });
+  const said = { name: 'Carl', question: 'It eats <b> paper', language: null };
+  const { id } = await sessions.createInChannel(customerActor, channel, said);
+  const zip = await taken(desk, id);
+  const { holds, problems, manifest } = await check(zip, trusted);
+  t.true(holds, JSON.stringify(problems));
+  t.like(manifest?.session, { channel: 'Printers', question: said.question, customer: 'Carl', technician: '' });
+  t.true(Buffer.from(zip).toString('latin1').includes('It eats &lt;b&gt; paper'));
+  await at.store.sessionKeys.destroy(id);
+  t.is((await check(await taken(desk, id), trusted)).manifest?.session.question, undefined, 'sealed as his name is');
 });
 
 test('K-03 B-05 the bundle of an erased session says so, and holds by its hashes', async t => {

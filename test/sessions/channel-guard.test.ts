@@ -13,7 +13,7 @@ import { numbersFrom } from '../support/test-screen.ts';
 const channel = { id: 'printers', maxWaiting: 500 };
 const sessionOf = (n: number) => sessionIdFrom(Buffer.alloc(16, n));
 
-test('D-05 a source that presses again and again is told when to come again; another is not held up', async t => {
+test('D-05 attack: a source that presses again and again is told when to come again; another is not held up', async t => {
   const clock = new ManualClock();
   const guard = new ChannelGuard({ clock });
   for (let n = 0; n < SOURCE_PRESSES; n++) guard.admit(channel, '192.0.2.1').failed();
@@ -24,7 +24,7 @@ test('D-05 a source that presses again and again is told when to come again; ano
   t.notThrows(() => guard.admit(channel, '192.0.2.1').failed());
 });
 
-test('D-05 one source’s customers who never come take at most half of a queue', t => {
+test('D-05 attack: one source’s customers who never come take at most half of a queue', t => {
   const guard = new ChannelGuard({ clock: new ManualClock() });
   const small = { id: 'printers', maxWaiting: 3 };
   const begun = [1, 2].map(n => {

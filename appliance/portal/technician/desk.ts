@@ -75,8 +75,9 @@ export class Desk {
 
   async list({ member }: SignedIn, queue: QueueName): Promise<SessionView[]> {
     const { sessions, channels } = this.#parts.support;
-    const channelIds = await channels.servedBy(member.id);
-    const rows = await sessions.list(queue, { memberId: member.id, channelIds });
+    const isLine = queue === 'incoming'; // whoever waits in a channel is there, and nowhere else
+    const of = { memberId: member.id, ...(isLine && { channelIds: await channels.servedBy(member.id) }) };
+    const rows = await sessions.list(queue, of);
     return Promise.all(rows.map(row => this.present(row)));
   }
 
