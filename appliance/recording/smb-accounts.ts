@@ -69,8 +69,9 @@ export class SmbAccounts {
       .filter(isShareName);
   }
 
+  /** Whoever has no network, as the installed helper, has to name one: pdbedit asks for it. */
   get #samba(): string[] {
-    return ['-s', this.#parts.configuration];
+    return ['-s', this.#parts.configuration, '--option=interfaces=127.0.0.1/8'];
   }
 
   async #connected(name: string): Promise<string[]> {
