@@ -12,6 +12,12 @@ import { customerActor, type Sessions } from './sessions.ts';
 /** What a channel's page can say just now. */
 export type ChannelState = 'open' | 'off' | 'nobody' | 'full';
 
+const LATE: Readonly<Record<string, Exclude<ChannelState, 'open'>>> = {
+  'channel.full': 'full',
+  'channel.off': 'off',
+  'channel.missing': 'off',
+};
+
 export interface ChannelEntriesOptions {
   readonly channels: Channels;
   readonly sessions: Sessions;
@@ -33,7 +39,7 @@ export class ChannelEntries {
       'Customers who pressed Begin, by what became of it.',
     );
     options.sessions.onChange(({ sessionId, state }) => {
-      if (state !== 'connecting') this.#guard.settled(sessionId);
+      if (state !== 'connecting' && state !== 'waiting') this.#guard.settled(sessionId);
     });
   }
 
@@ -46,7 +52,7 @@ export class ChannelEntries {
 
   /**
    * @returns the code of a link of his own, or why there is no place for him now
-   * @throws ApplianceError `channel.customer-name`, `channel.question`, `channel.limited`, `channel.expected`
+   * @throws ApplianceError `channel.customer-name`, `channel.question`, `channel.limited`, `channel.crowded`
    */
   async enter(
     channel: Channel,
@@ -66,8 +72,10 @@ export class ChannelEntries {
       this.#begun.add({ outcome: 'waits' });
       return { code };
     } catch (error) {
-      if (error instanceof ApplianceError && error.code === 'channel.full') return this.#refuse('full');
-      throw error;
+      // It has changed since he was looked at.
+      const late = error instanceof ApplianceError ? LATE[error.code] : undefined;
+      if (late === undefined) throw error;
+      return this.#refuse(late);
     } finally {
       admission.failed(); // does nothing once it has begun
     }

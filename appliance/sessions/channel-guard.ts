@@ -1,8 +1,9 @@
 // How often a channel's button may be pressed (D-05): anybody in the network can, so it is asked before anything is stored.
-//   a source: SOURCE_PRESSES in any WINDOW_MS, and at most half the places of a queue with customers who have not come yet
+//   a source: SOURCE_PRESSES in any WINDOW_MS, and at most half the places of a queue
 //   a channel: CHANNEL_PRESSES in any WINDOW_MS
 // It is kept in memory: a restart begins with empty windows, and the places in the queue hold all the same.
-// Not defended: whoever has many addresses fills a queue, until the time of those who never come is over.
+// Not defended: whoever has many addresses fills a queue, until the time of those who never come is over. Customers behind one
+// proxy or NAT count as one source.
 import type { Clock } from '../clock.ts';
 import { ApplianceError } from '../errors.ts';
 import type { SessionId } from '../guid.ts';
@@ -15,7 +16,7 @@ const MAX_SOURCES = 50_000;
 
 /** What was admitted; one of the two is to be called. */
 export interface ChannelAdmission {
-  /** It has become this session: it counts for its source until `settled`. */
+  /** It has become this session, which counts for its source until `settled`. */
   began(id: SessionId): void;
   /** Nothing came of it. */
   failed(): void;
@@ -25,8 +26,8 @@ export class ChannelGuard {
   readonly #clock: Clock;
   /** Times of presses, oldest first, by source or channel; in the order of last use. */
   readonly #presses = new Map<string, number[]>();
-  /** Customers who have not come yet: `channel source` of each. */
-  readonly #expected = new Map<SessionId | symbol, string>();
+  /** Customers whom nobody has picked up yet: `channel source` of each. */
+  readonly #waiting = new Map<SessionId | symbol, string>();
 
   constructor({ clock }: { clock: Clock }) {
     this.#clock = clock;
@@ -39,10 +40,10 @@ export class ChannelGuard {
   admit({ id, maxWaiting }: { id: string; maxWaiting: number }, address: string): ChannelAdmission {
     const source = sourceOf(address);
     const place = `${id} ${source}`;
-    const counted = [...this.#expected.values()].filter(one => one === place).length;
+    const counted = [...this.#waiting.values()].filter(one => one === place).length;
     if (counted >= Math.ceil(maxWaiting / 2))
-      throw new ApplianceError('limited', 'channel.expected', 'others have just begun from this place', {
-        hint: 'Go on in the page that was opened first, or try again in a few minutes.',
+      throw new ApplianceError('limited', 'channel.crowded', 'many from your network wait here already', {
+        hint: 'Have you begun already? Then go on in the page that was opened first. Or try again in a few minutes.',
       });
     const now = this.#clock.monotonic();
     const waits = [this.#wait(source, SOURCE_PRESSES, now), this.#wait(id, CHANNEL_PRESSES, now)];
@@ -53,18 +54,18 @@ export class ChannelGuard {
       });
     for (const name of [source, id]) this.#press(name, now);
     const pending = Symbol('pending');
-    this.#expected.set(pending, place);
+    this.#waiting.set(pending, place);
     return {
       began: session => {
-        if (this.#expected.delete(pending)) this.#expected.set(session, place);
+        if (this.#waiting.delete(pending)) this.#waiting.set(session, place);
       },
-      failed: () => void this.#expected.delete(pending),
+      failed: () => void this.#waiting.delete(pending),
     };
   }
 
-  /** The customer has come, or never will. */
+  /** He was picked up, or is gone. */
   settled(id: SessionId): void {
-    this.#expected.delete(id);
+    this.#waiting.delete(id);
   }
 
   #wait(name: string, most: number, now: number): number {

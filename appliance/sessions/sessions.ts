@@ -13,7 +13,7 @@ import { ROOT_GROUP_ID } from '../permissions/group-store.ts';
 import type { Reader, Transaction } from '../store/sql.ts';
 import type { Store } from '../store/store.ts';
 import type { Channel } from './channel.ts';
-import { countQueued, insertSessionChannel } from './channel-store.ts';
+import { countQueued, findChannel, insertSessionChannel } from './channel-store.ts';
 import { type CustomerSaid, openCustomer, sealCustomer } from './customer-said.ts';
 import { deadlineEvent, deadlineOf, isOver, nextState, openStates, type SessionEvent } from './session-state.ts';
 import {
@@ -151,18 +151,17 @@ export class Sessions {
 
   /**
    * Of a customer who came by a channel: nobody's until somebody who serves it picks it up.
-   * @throws ApplianceError `channel.full`
+   * @throws ApplianceError `channel.missing`, `channel.off`, `channel.full`
    */
   createInChannel(
     customer: Actor,
-    channel: Pick<Channel, 'id' | 'name' | 'maxWaiting'>,
+    channel: Pick<Channel, 'id' | 'name'>,
     { name, question, language }: { name: string; question: string; language: string | null },
   ): Promise<SessionRow> {
     const nobody = { ownerId: null, ownerName: '', groupId: ROOT_GROUP_ID, channelId: channel.id };
     const detail = { channel: channel.name, channelId: channel.id };
     const said = { name, ...(question !== '' && { question }) };
-    const join = (tx: Transaction, id: SessionId) => joinQueue(tx, id, channel);
-    return this.#insert(customer, { ...nobody, language, said, detail }, join);
+    return this.#insert(customer, { ...nobody, language, said, detail });
   }
 
   /** @throws ApplianceError `session.missing` */
@@ -259,25 +258,18 @@ export class Sessions {
 
   /**
    * Hands the session to the queue of a channel: whoever serves it picks it up. The link ends as with `offer`, and it is
-   * nobody's until then; whether the channel may have it, the caller has checked.
-   * @throws ApplianceError `channel.full`
+   * nobody's until then.
+   * @throws ApplianceError `channel.missing`, `channel.off`, `channel.full`
    */
-  async queue(id: SessionId, actor: Actor, channel: Pick<Channel, 'id' | 'name' | 'maxWaiting'>): Promise<SessionRow> {
+  async queue(id: SessionId, actor: Actor, channel: Pick<Channel, 'id' | 'name'>): Promise<SessionRow> {
     const link = { linkId: null, handshakeHash: null, linkLogin: null, areCodesCompared: false };
     const changes = { ownerId: null, ownerName: '', offeredTo: null, channelId: channel.id, ...link };
     const detail = { channel: channel.name, channelId: channel.id };
+    const check = ownedBy(actor);
     const session = await this.#store.core.transaction(async tx => {
-      const check = ownedBy(actor);
-      const queued = await this.moveIn(tx, id, {
-        event: 'queue',
-        actor,
-        log: 'session.queued',
-        detail,
-        changes,
-        check,
-      });
-      await joinQueue(tx, id, channel);
-      return queued;
+      await checkPlace(tx, channel.id);
+      await insertSessionChannel(tx, channel.id, id);
+      return this.moveIn(tx, id, { event: 'queue', actor, log: 'session.queued', detail, changes, check });
     });
     this.tell(session, 'session.queued', actor.id);
     return session;
@@ -414,11 +406,7 @@ export class Sessions {
     return due.length;
   }
 
-  async #insert(
-    actor: Actor,
-    { said, detail, ...row }: NewSessionRow,
-    also: (tx: Transaction, id: SessionId) => Promise<void> = async () => undefined,
-  ): Promise<SessionRow> {
+  async #insert(actor: Actor, { said, detail, ...row }: NewSessionRow): Promise<SessionRow> {
     const id = sessionIdFrom(randomBytes(16));
     await this.#store.sessionKeys.create(id); // committed before the row exists (DESIGN: acting across files)
     const customer = said && (await sealCustomer(this.#store.sessionKeys, id, said));
@@ -426,8 +414,9 @@ export class Sessions {
     const state = 'connecting' as const;
     const deadline = deadlineOf(state, createdAt, row.ownerId === null);
     await this.#store.core.transaction(async tx => {
+      if (row.channelId !== null) await checkPlace(tx, row.channelId);
       await insertSession(tx, { ...row, id, state, customer, createdAt, deadline });
-      await also(tx, id);
+      if (row.channelId !== null) await insertSessionChannel(tx, row.channelId, id);
       await this.#audit.append(tx, { event: 'session.created', actor, sessionId: id, detail });
     });
     const session = await this.get(id);
@@ -445,15 +434,17 @@ export class Sessions {
 /** The customer as the actor of what his applet does. */
 export const customerActor: Actor = { kind: 'customer', id: null, name: null, address: null };
 
-/** Takes one of the channel's places. @throws ApplianceError `channel.full` */
-async function joinQueue(
-  tx: Transaction,
-  id: SessionId,
-  { id: channelId, name, maxWaiting }: Pick<Channel, 'id' | 'name' | 'maxWaiting'>,
-): Promise<void> {
-  await insertSessionChannel(tx, channelId, id);
-  if (((await countQueued(tx)).get(channelId) ?? 0) > maxWaiting)
-    throw new ApplianceError('conflict', 'channel.full', `as many wait in ${name} as may`, {
+/**
+ * Whether the channel takes one more, as it is in this very transaction.
+ * @throws ApplianceError `channel.missing`, `channel.off`, `channel.full`
+ */
+async function checkPlace(tx: Transaction, channelId: string): Promise<void> {
+  const channel = await findChannel(tx, channelId);
+  if (channel === undefined || channel.deletedAt !== null)
+    throw new ApplianceError('missing', 'channel.missing', 'there is no such channel');
+  if (!channel.isEnabled) throw new ApplianceError('conflict', 'channel.off', 'that channel is switched off');
+  if (((await countQueued(tx)).get(channelId) ?? 0) >= channel.maxWaiting)
+    throw new ApplianceError('conflict', 'channel.full', `as many wait in ${channel.name} as may`, {
       hint: 'It has room again when somebody is picked up or leaves.',
     });
 }

@@ -83,5 +83,5 @@ test('D-05 attack: whoever presses a button again and again is told to wait; not
   for (let n = 0; n < 4; n++) statuses.push((await ask('POST', path, { fields })).status);
   t.deepEqual(statuses, [303, 303, 429, 429]);
   t.is((await sessions.listQueued()).length, 2);
-  t.regex((await ask('POST', path, { fields })).text, /Others have just begun[\s\S]*Carl/);
+  t.regex((await ask('POST', path, { fields })).text, /Many from your network wait here already[\s\S]*Carl/);
 });

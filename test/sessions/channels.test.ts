@@ -169,6 +169,44 @@ test('E-01 of many who press at once no more get a place than there are', async 
   await at.close();
 });
 
+test('E-01 attack: one who comes again and again from one place fills half of a line, until he is picked up or gone', async t => {
+  const at = await openChannels();
+  const { id } = await at.channels.create(master, settings({ maxWaiting: 4 }));
+  const tina = await at.inGroup(at.support.id);
+  const channel = await at.channels.get(id);
+  const come = async () => {
+    const entered = await at.channelEntries.enter(channel, said, from());
+    if (!('code' in entered)) throw new Error(entered.state);
+    await at.claim(entered.code);
+    return (await at.sessions.listQueued()).find(one => one.state === 'waiting');
+  };
+  await come();
+  const second = await come();
+  await t.throwsAsync(come(), { code: 'channel.crowded' });
+  await at.enter(id, '192.0.2.1');
+  if (second === undefined) return t.fail();
+  await at.sessions.pickUp(second.id, tina, at.support.id, [id]);
+  await t.notThrowsAsync(come());
+  await at.close();
+});
+
+test('E-01 E-02 a channel that goes while somebody comes, or is handed over, takes nobody', async t => {
+  const at = await openChannels();
+  const channel = await at.channels.create(master, settings());
+  const { id, owner } = await at.active();
+  const gone = { ...(await at.channels.create(master, settings({ name: 'Gone' }))) };
+  await at.inGroup(at.support.id);
+  await at.channels.delete(master, gone.id, gone.version);
+  await at.channels.change(master, channel.id, { ...channel, isEnabled: false }, channel.version);
+  await t.throwsAsync(at.sessions.queue(id, owner, channel), { code: 'channel.off' });
+  await t.throwsAsync(at.sessions.queue(id, owner, gone), { code: 'channel.missing' });
+  t.deepEqual(await at.channelEntries.enter(channel, said, from()), { state: 'off' }, 'as it was looked at before');
+  t.deepEqual(await at.channelEntries.enter({ ...gone, groupIds: [] }, said, from()), { state: 'nobody' });
+  t.like(await at.sessions.get(id), { state: 'active', ownerId: owner.id, channelId: null });
+  t.is((await at.sessions.listQueued()).length, 0);
+  await at.close();
+});
+
 test('E-01 D-05 a customer’s name and question are looked at before anything else', async t => {
   const at = await openChannels();
   const channel = await at.channels.create(master, settings());

@@ -152,7 +152,6 @@ export class Desk {
     const { sessions, channels } = this.#parts.support;
     await this.#may(as, id, 'transfer-sessions');
     const channel = await channels.get(channelId);
-    if (!channel.isEnabled) throw new ApplianceError('conflict', 'channel.off', 'that channel is switched off');
     if (!(await channels.isAttended(channel)))
       throw new ApplianceError('conflict', 'channel.nobody', 'nobody who serves that channel is at work');
     return this.present(await sessions.queue(id, as.actor, channel));
