@@ -61,7 +61,7 @@ export class AllowLists {
       const before = await listRanges(tx, owner);
       if (before.join(' ') === ranges.join(' ')) return;
       await replaceRanges(tx, owner, ranges);
-      await this.#requireActorIn(tx, actor);
+      await this.requireActorIn(tx, actor);
       const detail = { of: owner.kind, before: before.join(' '), after: ranges.join(' ') };
       await this.#audit.append(tx, { event: 'allow-list.changed', actor, subject: owner.id, detail });
     });
@@ -148,8 +148,11 @@ export class AllowLists {
     });
   }
 
-  /** @throws ApplianceError `allow-list.locks-you-out` */
-  async #requireActorIn(tx: Transaction, { kind, id, address }: Actor): Promise<void> {
+  /**
+   * To be asked after a change of lists, groups or roles: it is taken back when whoever made it would be outside.
+   * @throws ApplianceError `allow-list.locks-you-out`
+   */
+  async requireActorIn(tx: Transaction, { kind, id, address }: Actor): Promise<void> {
     const known = kind === 'member' && id !== null ? await findMember(tx, id) : undefined;
     if (known === undefined || address === null || (await this.admits(known.member, address, tx))) return;
     throw new ApplianceError('conflict', 'allow-list.locks-you-out', 'you would lock yourself out', {

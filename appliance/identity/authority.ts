@@ -70,6 +70,17 @@ export async function requireAMasterAdmin(tx: Transaction): Promise<void> {
   );
 }
 
+/**
+ * Who is at somebody's open browser must not be able to give himself what the member signs in with.
+ * @throws ApplianceError `member.own-recovery`
+ */
+export function requireAnother(actor: Actor, id: string): void {
+  if (actor.kind !== 'member' || actor.id !== id) return;
+  throw new ApplianceError('refused', 'member.own-recovery', 'another admin does that for you', {
+    hint: 'Your own password and second step are changed under Your account, which asks who you are.',
+  });
+}
+
 async function rolesOf(tx: Transaction, actor: Actor): Promise<readonly Role[]> {
   const known = actor.kind === 'member' && actor.id !== null ? await findMember(tx, actor.id) : undefined;
   return known?.member.state === 'enabled' ? known.member.roles : [];

@@ -78,13 +78,13 @@ export class Identity {
     const secondStep = new SecondStep(clock, audit);
     const passkeyCheck = new PasskeyCheck({ ...base, origins });
     const parts = { ...base, book, lockOut, hasher, secondStep, passkeyCheck };
-    this.groups = new Groups(base);
+    const allowLists = new AllowLists({ ...base, book });
+    this.allowLists = allowLists;
+    this.groups = new Groups({ ...base, stays: (tx, actor) => allowLists.requireActorIn(tx, actor) });
     this.directory = openDirectory(options.directory ?? null, { ...parts, groups: this.groups, metrics });
     const { directory } = this;
     const stepUp = new StepUp({ ...parts, directory });
     this.stepUp = stepUp;
-    const allowLists = new AllowLists(parts);
-    this.allowLists = allowLists;
     const ssoRules = new SsoRules(base);
     this.ssoRules = ssoRules;
     const service = new SamlService(origins[0] ?? 'https://localhost', store, clock);

@@ -8,7 +8,14 @@ import { pathName } from '../permissions/decision.ts';
 import { findPath, putMember, ROOT_GROUP_ID } from '../permissions/group-store.ts';
 import type { Transaction } from '../store/sql.ts';
 import type { Store } from '../store/store.ts';
-import { requireAMasterAdmin, requireMasterAdmin, requireMayCreate, requireMayManage } from './authority.ts';
+import type { AllowLists } from './allow-lists.ts';
+import {
+  requireAMasterAdmin,
+  requireAnother,
+  requireMasterAdmin,
+  requireMayCreate,
+  requireMayManage,
+} from './authority.ts';
 import type { LockOut } from './lock-out.ts';
 import type { Act, LoginBook } from './login-book.ts';
 import {
@@ -69,6 +76,7 @@ export interface MembersOptions {
   readonly hasher: PasswordHasher;
   readonly passwords: Passwords;
   readonly ssoRules: SsoRules;
+  readonly allowLists: AllowLists;
 }
 
 export class Members {
@@ -165,6 +173,7 @@ export class Members {
       if (before === after) return;
       if (member.inDirectory) throw rolesInDirectory();
       await setRoles(act.tx, id, roles);
+      await this.#parts.allowLists.requireActorIn(act.tx, actor); // the groups' lists hold for technicians
       await this.#tell(act, actor, 'member.roles-changed', id, { before, after });
       await this.#parts.book.endAll(act, id, 'roles-changed', actor);
     });
@@ -212,6 +221,7 @@ export class Members {
     const after = await hasher.hash(temporaryPassword);
     const { history } = await passwords.policy();
     const member = await this.#change(actor, id, async (act, known) => {
+      requireAnother(actor, id);
       requireOwnPassword(known.member);
       const before = known.secrets.passwordHash;
       await replacePassword(act.tx, { id, before, after, mustChange: true, at: clock.now(), keep: history });
@@ -236,6 +246,7 @@ export class Members {
   /** For a member who lost his devices and recovery codes: app and passkeys go; ends the logins. */
   resetTwoStep(actor: Actor, id: string): Promise<Member> {
     return this.#change(actor, id, async act => {
+      requireAnother(actor, id);
       await setColumns(act.tx, id, { two_step_secret: null, two_step_pending: null, two_step_last: 0 });
       await replaceRecoveryCodes(act.tx, id, []);
       const passkeys = await deletePasskeysOf(act.tx, id);

@@ -73,15 +73,19 @@ export interface GroupsOptions {
   readonly store: Store;
   readonly audit: Pick<AuditLog, 'append'>;
   readonly clock: Clock;
+  /** Asked after technicians or groups have moved: throws where whoever moved them may not come in any more. */
+  readonly stays?: (tx: Transaction, actor: Actor) => Promise<void>;
 }
 
 export class Groups {
   readonly #store: Store;
   readonly #audit: Pick<AuditLog, 'append'>;
   readonly #clock: Clock;
+  readonly #stays: NonNullable<GroupsOptions['stays']>;
   readonly #listeners = new Set<GroupListener>();
 
-  constructor({ store, audit, clock }: GroupsOptions) {
+  constructor({ store, audit, clock, stays = async () => undefined }: GroupsOptions) {
+    this.#stays = stays;
     this.#store = store;
     this.#audit = audit;
     this.#clock = clock;
@@ -210,6 +214,7 @@ export class Groups {
       await this.#checkDepth(tx, from.length, to.length, moved);
       await unique(from.at(-1)?.name ?? '', () => moveGroup(tx, id, parentId));
       for (const group of moved) await this.#checkCeiling(tx, editor, group); // the new place may have been given less
+      await this.#stays(tx, editor.actor);
       await this.#log(tx, editor, 'group.moved', id, { from: pathName(from.slice(0, -1)), to: pathName(to) });
       return moved;
     });
@@ -241,6 +246,7 @@ export class Groups {
       if (technicians !== undefined && inside.length > 0) {
         const to = await this.#administered(tx, editor, technicians.to, 'in or below');
         for (const memberId of inside) await this.#put(tx, editor, memberId, to);
+        await this.#stays(tx, editor.actor);
       }
       await deleteGroup(tx, id);
       await this.#log(tx, editor, 'group.deleted', id, { name: pathName(path) });
@@ -312,6 +318,7 @@ export class Groups {
       for (const memberId of new Set([memberIds].flat())) {
         if (await this.#put(tx, editor, memberId, to)) gone.push(memberId);
       }
+      await this.#stays(tx, editor.actor);
       return gone;
     });
     this.#tellMembers(moved);

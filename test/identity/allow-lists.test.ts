@@ -130,6 +130,29 @@ test('C-06 a technician is held by the list of his group and of every group abov
   await at.close();
 });
 
+test('C-06 who puts himself under a list that he is not in would lock himself out: nothing has changed then', async t => {
+  const at = await openTestIdentity();
+  const { allowLists, groups, members } = at.identity;
+  const boss = await at.member('boss', ['master-admin', 'technician']);
+  const actor = { ...asMember(boss), address: '203.0.113.9' };
+  const editor = { actor, roles: ['master-admin'] as const };
+  const office = await groups.create(editor, { name: 'Office', parentId: ROOT });
+  const desk = await groups.create(editor, { name: 'Desk', parentId: ROOT });
+  await allowLists.set(actor, { kind: 'group', id: office.id }, '192.0.2.0/24');
+  t.is(await refusal(groups.assign(editor, boss.id, office.id)), 'allow-list.locks-you-out');
+  t.is(await groups.groupOf(boss.id), ROOT);
+  await groups.assign(editor, boss.id, desk.id);
+  t.is(await refusal(groups.move(editor, desk.id, office.id)), 'allow-list.locks-you-out');
+  t.is(await refusal(groups.delete(editor, desk.id, { to: office.id, seen: 1 })), 'allow-list.locks-you-out');
+  t.is((await groups.get(desk.id)).parentId, ROOT);
+  await members.update(actor, boss.id, { name: 'Boss', roles: ['master-admin'] });
+  await at.identity.groups.assign({ actor: at.asRoot, roles: ['master-admin'] }, boss.id, office.id);
+  const again = members.update(actor, boss.id, { name: 'Boss', roles: ['master-admin', 'technician'] });
+  t.is(await refusal(again), 'allow-list.locks-you-out');
+  t.deepEqual((await members.get(boss.id)).roles, ['master-admin']);
+  await at.close();
+});
+
 test('C-06 a changed list ends what is signed in from elsewhere, wherever it was seen, and nothing else', async t => {
   const at = await openTestIdentity();
   const ann = await at.member('ann');

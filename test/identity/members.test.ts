@@ -112,6 +112,17 @@ test('D-08 nobody raises himself or others beyond what he may, whatever page he 
   await at.close();
 });
 
+test('C-03 nobody resets his own password or second step by the member’s page: another admin does', async t => {
+  const at = await openTestIdentity();
+  const { members } = at.identity;
+  const boss = await at.member('boss', ['master-admin']);
+  await t.throwsAsync(members.resetPassword(asMember(boss), boss.id), { code: 'member.own-recovery' });
+  await t.throwsAsync(members.resetTwoStep(asMember(boss), boss.id), { code: 'member.own-recovery' });
+  await t.notThrowsAsync(members.resetTwoStep(at.asRoot, boss.id));
+  t.true((await at.events()).includes('two-step.reset'));
+  await at.close();
+});
+
 test('D-08 an admin of a part does not come by way of another technician to what his part was not given', async t => {
   const at = await openTestIdentity();
   const { members, groups, logins, allowLists } = at.identity;

@@ -82,9 +82,17 @@ function addMember(router: PortalRouter, parts: MemberParts): void {
     const place = await presentPlace(groups, editorOf(ctx), member, placeForms);
     const may = mayManage(actor.roles, member.roles) && place.mayMove;
     const isMaster = actor.roles.includes('master-admin');
+    const isSelf = actor.id === member.id;
     const all = await identity.allowLists.get({ kind: 'member', id: member.id });
     const list = { ranges: all.slice(0, SHOWN_RANGES), rangesMore: Math.max(0, all.length - SHOWN_RANGES) };
-    const view = { account: presentMember(member, clock.now()), logins, may, isMaster, roles: rolesFor(actor, form) };
+    const view = {
+      account: presentMember(member, clock.now()),
+      logins,
+      may,
+      isMaster,
+      isSelf,
+      roles: rolesFor(actor, form),
+    };
     pages.show(ctx, 'member', { title: member.name, form, ...list, ...view, place });
   };
   const stored = ({ name, roles }: Member) => formWith({ name, roles });
