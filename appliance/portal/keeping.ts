@@ -8,6 +8,7 @@ import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { KeptRecordings } from '../recording/kept-recordings.ts';
 import { ShareAccounts, type ShareAccountsParts } from '../recording/share-accounts.ts';
+import { ShareOpens, type ShareOpensParts } from '../recording/share-opens.ts';
 import { EndedSessions } from '../sessions/ended-sessions.ts';
 import type { Store } from '../store/store.ts';
 
@@ -19,7 +20,7 @@ export interface KeepingOptions {
   /** Of the recording share. */
   readonly recordingFolder: string;
   /** Null where nothing runs as root: recordings are then served on the pages only. */
-  readonly helper: ShareAccountsParts['helper'];
+  readonly helper: (NonNullable<ShareAccountsParts['helper']> & NonNullable<ShareOpensParts['helper']>) | null;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -28,6 +29,7 @@ export interface KeepingOptions {
 export class Keeping {
   readonly posts: Posts;
   readonly share: ShareAccounts;
+  readonly opens: ShareOpens;
   readonly retention: Retention;
 
   constructor(options: KeepingOptions) {
@@ -39,12 +41,15 @@ export class Keeping {
     this.posts = new Posts(options);
     const recordings = new KeptRecordings(options.recordingFolder);
     this.retention = new Retention({ ...options, recordings, sessions: new EndedSessions(options.store) });
-    this.share = new ShareAccounts({ ...options, isAuditor });
+    const nameOf = async (memberId: string) => (await members.find(memberId))?.name ?? null;
+    this.opens = new ShareOpens({ ...options, nameOf, folder: options.recordingFolder });
+    this.share = new ShareAccounts({ ...options, isAuditor, beforeTaken: () => this.opens.follow() });
   }
 
   start(): void {
     this.posts.start();
     this.share.start();
+    this.opens.start();
     this.retention.start();
   }
 
@@ -52,5 +57,6 @@ export class Keeping {
     await this.retention.close();
     await this.posts.close();
     await this.share.close();
+    await this.opens.close();
   }
 }

@@ -155,7 +155,10 @@ export class Status {
       failedLogins: this.#follow.failedLogins(),
       retention: await keeping.retention.lastRun(),
       logFault: (await this.logCheck.look()) || this.#lastingFault(),
-      share: { isThere: keeping.share.isThere, fault: keeping.share.fault },
+      share: {
+        isThere: keeping.share.isThere,
+        fault: keeping.share.fault === '' ? keeping.opens.fault : keeping.share.fault,
+      },
     };
   }
 

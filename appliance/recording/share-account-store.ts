@@ -17,6 +17,11 @@ export async function findShareAccount(from: Reader, memberId: string): Promise<
   return row && toAccount(row);
 }
 
+export async function findAccountNamed(from: Reader, name: string): Promise<ShareAccount | undefined> {
+  const row = await from.get('SELECT * FROM share_account WHERE name = ?', [name]);
+  return row && toAccount(row);
+}
+
 export async function putShareAccount(tx: Transaction, { memberId, name, madeAt }: ShareAccount): Promise<void> {
   await tx.run(
     `INSERT INTO share_account (member_id, name, made_at) VALUES (?, ?, ?)

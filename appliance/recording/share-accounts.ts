@@ -25,6 +25,8 @@ export interface ShareAccountsParts {
   readonly helper: Pick<ShareHelperClient, 'provision' | 'remove' | 'list'> | null;
   /** An enabled auditor. */
   readonly isAuditor: (memberId: string) => Promise<boolean>;
+  /** What was done with an account is told while it is known whose it is. */
+  readonly beforeTaken: () => Promise<void>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -131,8 +133,9 @@ export class ShareAccounts {
   }
 
   async #take(actor: Actor, { memberId, name }: ShareAccount, reason: string): Promise<void> {
-    const { helper, store, audit } = this.#parts;
+    const { helper, store, audit, beforeTaken } = this.#parts;
     await helper?.remove(name);
+    await beforeTaken();
     await store.core.transaction(async tx => {
       await deleteShareAccount(tx, memberId);
       await audit.append(tx, { event: 'share.account-removed', actor, subject: memberId, detail: { name, reason } });

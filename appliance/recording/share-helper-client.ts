@@ -2,6 +2,7 @@
 import { request } from 'node:http';
 import { z } from 'zod';
 import { ApplianceError } from '../errors.ts';
+import { ShareLogPart, type SharePosition } from './share-log.ts';
 
 const DEADLINE_MS = 60_000; // the machine's list of users may be locked for a while
 const MAX_ANSWER_BYTES = 1024 * 1024;
@@ -27,6 +28,11 @@ export class ShareHelperClient {
   /** @throws as `provision` */
   async list(): Promise<string[]> {
     return z.object({ names: z.array(z.string()) }).parse(await this.#ask('list', {})).names;
+  }
+
+  /** What auditors have done on the share since. @throws as `provision` */
+  async readLog(position: SharePosition): Promise<ShareLogPart> {
+    return ShareLogPart.parse(await this.#ask('read-log', { position }));
   }
 
   #ask(verb: string, body: object): Promise<unknown> {

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { ApplianceError, describeError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { peerCredentials } from '../pki/peer-credentials.ts';
+import { type ShareLog, SharePosition } from './share-log.ts';
 import type { SmbAccounts } from './smb-accounts.ts';
 
 const MAX_REQUEST_BYTES = 1024;
@@ -15,9 +16,11 @@ const MINUTE_MS = 60_000;
 const Name = z.strictObject({ name: z.string().max(64) });
 const Provision = z.strictObject({ name: z.string().max(64), password: z.string().max(64) });
 const None = z.strictObject({});
+const ReadLog = z.strictObject({ position: SharePosition });
 
 export interface ShareHelperParts {
   readonly accounts: Pick<SmbAccounts, 'provision' | 'remove' | 'list'>;
+  readonly opens: Pick<ShareLog, 'read'>;
   readonly socketPath: string;
   /** User id of the portal. */
   readonly portal: number;
@@ -71,6 +74,7 @@ export class ShareHelper {
       None.parse(body);
       return { names: await this.#parts.accounts.list() };
     },
+    '/v1/read-log': async body => this.#parts.opens.read(ReadLog.parse(body).position),
   };
 
   async #answer(request: IncomingMessage, answer: ServerResponse): Promise<void> {

@@ -1,10 +1,12 @@
 // Writes the configuration of the recording share, for the folder recordings go to, into RUN/smb.conf:
 // `node packaging/samba/configuration.ts --data DIR --state DIR --run DIR [--user NAME] [--group NAME]`
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readConfig } from '../../appliance/config.ts';
 import { ApplianceError } from '../../appliance/errors.ts';
+import { MARK_FILE } from '../../appliance/recording/share-log.ts';
 
 export interface ShareWish {
   /** What is shared: the folder of finished recordings. */
@@ -21,11 +23,15 @@ export interface ShareWish {
   readonly testPort?: number;
 }
 
-/** @throws ApplianceError `share.path` for a path Samba would read as something else */
-export function describeShare({ finished, state, run, user, group, testPort }: ShareWish): string {
+/**
+ * @param mark lines of what auditors do begin with it
+ * @throws ApplianceError `share.path` for a path Samba would read as something else
+ */
+export function describeShare({ finished, state, run, user, group, testPort }: ShareWish, mark: string): string {
   const values = new Map([
+    ['MARK', mark],
     ['FINISHED', plain(finished)],
-    ['STATE', plain(state)],
+    ['STATE', oneWord(state)],
     ['RUN', plain(run)],
     ['USER', plain(user)],
     ['GROUP', plain(group)],
@@ -43,8 +49,24 @@ export function writeShare(wish: ShareWish): string {
   const path = join(run, 'smb.conf');
   for (const folder of ['private', 'state', 'cache']) mkdirSync(join(state, folder), { recursive: true, mode: 0o700 });
   for (const folder of ['lock', 'ncalrpc']) mkdirSync(join(run, folder), { recursive: true, mode: 0o755 });
-  writeFileSync(path, describeShare(wish), { mode: 0o644 });
+  // Of root alone: the mark is in it.
+  writeFileSync(path, describeShare(wish, markIn(state)), { mode: 0o600 });
   return path;
+}
+
+/** The same for good, so that what was written before a restart is still known. */
+function markIn(state: string): string {
+  const path = join(state, MARK_FILE);
+  if (!existsSync(path)) writeFileSync(path, randomBytes(16).toString('hex'), { mode: 0o600, flag: 'wx', flush: true });
+  return readFileSync(path, 'utf8');
+}
+
+/** Within a list of Samba's. */
+function oneWord(text: string): string {
+  if (!/[\s,@]/.test(text)) return plain(text);
+  throw new ApplianceError('malformed', 'share.path', `${JSON.stringify(text)} can't hold the share's log`, {
+    hint: 'The folder for the share’s accounts has a path without spaces, commas and @.',
+  });
 }
 
 /** A line end would be a line of its own, and `%` begins one of Samba's variables. */

@@ -24,6 +24,7 @@ async function open() {
       check();
       names.delete(name);
     },
+    readLog: async () => ({ acts: [], position: {}, isMore: false, hasGap: false, unreadable: 0 }),
     list: async () => {
       check();
       return [...names];

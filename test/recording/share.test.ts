@@ -141,8 +141,8 @@ test('H-04 names of accounts: what a login id holds, and nothing that could be a
 test('H-04 a folder whose name would be read as something else is not shared', t => {
   const wish = { state: '/s', run: '/r', user: 'u', group: 'g' };
   for (const finished of ['/a\n[other]\npath = /', '/%U', '/a;b', '/a#b', ''])
-    t.throws(() => describeShare({ ...wish, finished }), { code: 'share.path' }, JSON.stringify(finished));
-  const text = describeShare({ ...wish, finished: '/mnt/nas/recordings/finished' });
+    t.throws(() => describeShare({ ...wish, finished }, 'm'), { code: 'share.path' }, JSON.stringify(finished));
+  const text = describeShare({ ...wish, finished: '/mnt/nas/recordings/finished' }, 'm');
   for (const line of [
     'server min protocol = SMB3_11',
     'server smb encrypt = required',
@@ -151,5 +151,7 @@ test('H-04 a folder whose name would be read as something else is not shared', t
   ])
     t.true(text.includes(`  ${line}\n`), line);
   t.regex(text, /vfs objects = full_audit/);
+  for (const state of ['/var/lib/a b', '/a,b', '/a@b'])
+    t.throws(() => describeShare({ ...wish, finished: '/f', state }, 'm'), { code: 'share.path' }, state);
   t.regex(text, /path = \/mnt\/nas\/recordings\/finished\n/);
 });

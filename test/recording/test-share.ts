@@ -51,9 +51,13 @@ export class TestShare implements AsyncDisposable {
       ...{ stdio: 'ignore', detached: true }, // when it ends it ends its whole process group, which had better not be ours
     });
     const args = ['--socket', this.path('run/helper.sock'), '--portal-uid', '0', '--group', this.group];
-    const helper = fork(join(ROOT, 'appliance/bin/helper.ts'), [...args, '--smb-conf', configuration], {
-      silent: true,
-    });
+    const helper = fork(
+      join(ROOT, 'appliance/bin/helper.ts'),
+      [...args, '--smb-conf', configuration, '--share-state', this.path('state')],
+      {
+        silent: true,
+      },
+    );
     helper.stdout?.on('data', (chunk: Buffer) => this.lines.push(chunk.toString('utf8')));
     this.#processes = [smbd, helper];
     await once(helper, 'message'); // it is ready
