@@ -6,11 +6,12 @@ import type { Page } from 'playwright-core';
 import { readOwnTag } from '../../appliance/applet/own-tag.ts';
 import type { Platform } from '../../appliance/applet/tag-place.ts';
 import { sessionGuidFrom } from '../../appliance/guid.ts';
+import { ROOT_GROUP_ID } from '../../appliance/permissions/group-store.ts';
 import { gatewayToken, sha256 } from '../../appliance/sessions/session-secrets.ts';
 import { BuiltApplets } from '../applet/built-applet.ts';
-import { type OpenPagesOptions, openCustomerPages } from '../customer/open-pages.ts';
-import { TestApplet } from '../sessions/open-sessions.ts';
-import { type BrowserOptions, openBrowser } from '../support/chromium.ts';
+import { type CustomerPages, type OpenPagesOptions, openCustomerPages, TINA } from '../customer/open-pages.ts';
+import { master, TestApplet } from '../sessions/open-sessions.ts';
+import { type BrowserOptions, openBrowser, type TestBrowser } from '../support/chromium.ts';
 import { look } from '../support/look.ts';
 import { startEdge } from '../support/test-edge.ts';
 
@@ -27,6 +28,39 @@ async function open(t: ExecutionContext, options: OpenPagesOptions = {}, browsin
     await at.close();
   });
   return { at, browser, page: browser.page, url: `https://localhost:${edge.ports.edge}` };
+}
+
+const PRINTERS = {
+  name: 'Printers',
+  greeting: 'Toner, jams.',
+  awayText: 'Monday to Friday\nfrom 8 to 17',
+  isEnabled: true,
+};
+
+/** With nobody there, full, refused, and of a link that leads nowhere. */
+async function lookAtChannel(t: ExecutionContext, at: CustomerPages, { page, ...browser }: TestBrowser, url: string) {
+  const { channels, sessions, statuses } = at.support;
+  const rules = { maxWaiting: 1, groupIds: [ROOT_GROUP_ID] };
+  const channel = await channels.create(master, { ...PRINTERS, ...rules });
+  const see = (name: string) => look(t, { ...browser, page }, `customer-channel-${name}`);
+  await page.goto(`${url}/c/${channel.link}`);
+  await page.getByRole('heading', { name: 'Nobody is here just now' }).waitFor();
+  await see('nobody');
+  await statuses.set(TINA, 'available');
+  await page.getByRole('link', { name: 'Look again' }).click();
+  await page.getByLabel('Your name').fill('Carl');
+  await statuses.set(TINA, 'away');
+  await page.getByRole('button', { name: 'Wait for a technician' }).click();
+  await page.getByText('What you typed is still below').waitFor();
+  t.is(await page.getByLabel('Your name').inputValue(), 'Carl');
+  await see('nobody-any-more');
+  await statuses.set(TINA, 'available');
+  await sessions.createInChannel(TINA, channel, { name: 'Ada', question: '', language: null });
+  await page.goto(`${url}/c/${channel.link}`);
+  await page.getByRole('heading', { name: 'All places in the line are taken' }).waitFor();
+  await see('full');
+  await page.goto(`${url}/c/AAAAAAAAAAAAAAAAAAAAAA`);
+  await see('lost');
 }
 
 async function typePin(page: Page, pin: string): Promise<void> {
@@ -56,8 +90,9 @@ test.serial('E-01 D-05 a customer types his PIN, mistypes it first, and reaches 
   await look(t, browser, 'help-genuine');
   await page.goto(`${url}/s/AAAAAAAAAAAAAAAAAAAAAA`);
   await look(t, browser, 'customer-lost');
+  await lookAtChannel(t, at, browser, url);
   t.deepEqual(
-    browser.complaints.filter(text => !/status of (403|404)/.test(text)),
+    browser.complaints.filter(text => !/status of (403|404|409)/.test(text)),
     [],
   );
 });
@@ -85,10 +120,16 @@ test.serial('E-01 a PIN can be pasted with its blanks, and changed in its middle
   t.is(await field.getAttribute('inputmode'), 'numeric');
 });
 
-test.serial('E-01 without any script the PIN leads to the invitation too', async t => {
+test.serial('E-01 without any script a PIN and a channel’s button lead in too', async t => {
   t.timeout(120_000);
   const { at, browser, page, url } = await open(t, {}, { runsScripts: false });
   const { pin } = await at.invite();
+  const channel = await at.support.channels.create(master, { ...PRINTERS, maxWaiting: 5, groupIds: [ROOT_GROUP_ID] });
+  await at.support.statuses.set(TINA, 'available');
+  await page.goto(`${url}/c/${channel.link}`);
+  await page.getByLabel('Your name').fill('Carl');
+  await page.getByRole('button', { name: 'Wait for a technician' }).click();
+  await page.getByRole('heading', { name: 'a place in the line is yours' }).waitFor();
   await page.goto(url);
   await typePin(page, pin);
   await page.getByText('The program is being prepared').waitFor();
