@@ -1,7 +1,7 @@
 // A session that must be recorded, with nothing in anybody's place: signed program, real display, console in Chromium, and the
-// recorder, which is killed in its middle.
+// recorder, which is killed in its middle; then its film, as AVI, in the portal, in the evidence, and fetched from the share.
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type { Page } from 'playwright-core';
 import { fromBase64Url, toBase64Url } from '../../appliance/guid.ts';
@@ -12,14 +12,18 @@ import { Editor } from '../applet/editor.ts';
 import { Technician } from '../console/people.ts';
 import { differing } from '../console/xwd.ts';
 import { lastPictureOf } from '../recording/last-picture.ts';
+import { TestShare } from '../recording/test-share.ts';
 import { type Appliance, startAppliance } from '../support/appliance.ts';
 import { compareCodes, download, startApplet } from './customer-steps.ts';
 import { asksToControl, asksToSee, isExact, openDesktop, place, press, quiet, types } from './desktop-steps.ts';
 import { verifiesEvidence } from './evidence-steps.ts';
+import { fetchesFromShare, opensAsAvi } from './film-steps.ts';
 import { type KnownMoment, playsMoments } from './player-steps.ts';
 
 /** Around where the technician has pressed last: 900, 500 of a display as large as his picture of it. */
 const POINTER = [836, 436, 964, 564] as const;
+
+const FILM = /-([A-Za-z0-9_-]{22})-[A-Za-z0-9_-]{22}\.rcrec$/;
 
 /** Recorder and applet have signed the same bytes, to the end. */
 function isProved(t: ExecutionContext, manifestFile: string): { startedAt: number } {
@@ -58,10 +62,9 @@ async function loses(t: ExecutionContext, appliance: Appliance, technician: Tech
 }
 
 /** The film is on the share, whole and proved, and its last picture is the display's. */
-async function isKept(t: ExecutionContext, { dataFolder }: Appliance, end: KnownMoment) {
-  const finished = join(dataFolder, 'recordings', 'finished');
+async function isKept(t: ExecutionContext, finished: string, end: KnownMoment) {
   const files = readdirSync(finished, { recursive: true, encoding: 'utf8' }).map(name => join(finished, name));
-  const film = files.find(name => name.endsWith('.rcrec')) ?? '';
+  const film = files.find(name => FILM.test(name)) ?? '';
   const { picture, marks, clicks } = await lastPictureOf(film);
   t.is(differing(picture, end.picture), 0, 'the last picture of the film is the desktop, in every pixel');
   const told = new Set<string>(marks.map(({ type }) => type));
@@ -69,16 +72,19 @@ async function isKept(t: ExecutionContext, { dataFolder }: Appliance, end: Known
   t.true(clicks > 0, 'clicks are in it');
 
   const { startedAt } = isProved(t, files.find(name => name.endsWith('.manifest.json')) ?? '');
-  const id = /-([A-Za-z0-9_-]{22})-[A-Za-z0-9_-]{22}\.rcrec$/.exec(film)?.[1] ?? '';
-  return { id, startedAt };
+  const id = FILM.exec(film)?.[1] ?? '';
+  return { id, startedAt, name: relative(finished, film).slice(0, -'.rcrec'.length) };
 }
 
 test.serial(
-  'H-03 H-05 G-01 K-03 a session that must be recorded: film, proof, evidence, and no picture while the recorder is away',
+  'H-01 H-03 H-04 H-05 G-01 K-03 a session that must be recorded: film, proof, AVI, evidence, share; no picture while the recorder is away',
   async t => {
-    t.timeout(280_000);
+    t.timeout(320_000);
+    await using share = await TestShare.start();
     await using appliance = await startAppliance({
-      ...{ accounts: true, gateways: 2, recorder: true, rootPolicy: { forcedRecording: true } },
+      ...{ accounts: true, gateways: 2, recorder: true, helper: share.path('run', 'helper.sock') },
+      rootPolicy: { forcedRecording: true, recordingFormat: 'both' },
+      config: { recording: { folder: share.folder.path } },
     });
     using _built = await BuiltApplets.buildFor(appliance);
     await using desktop = await openDesktop();
@@ -114,9 +120,11 @@ test.serial(
     await page.getByRole('dialog').getByRole('button', { name: 'End the session' }).click();
     await window.getByText('What was done').waitFor();
     await appliance.processes.recorder.told('recording.finished');
-    const film = await isKept(t, appliance, end);
+    const film = await isKept(t, share.path('finished'), end);
     await playsMoments(t, appliance, { ...film, moments: [before, after, end], pointer: POINTER });
+    await opensAsAvi(t, appliance, share.path('finished', film.name));
     await verifiesEvidence(t, appliance, film.id);
+    await fetchesFromShare(t, appliance, share, film.name);
     t.deepEqual(technician.complaints, []);
   },
 );
