@@ -6,6 +6,7 @@ import type { Cancel, Clock } from '../clock.ts';
 import { ApplianceError, describeError } from '../errors.ts';
 import type { SessionId } from '../guid.ts';
 import type { Log } from '../log.ts';
+import { requireSeen } from '../store/seen.ts';
 import type { Transaction } from '../store/sql.ts';
 import type { Store } from '../store/store.ts';
 import { type AuditLog, monthOf } from './audit.ts';
@@ -140,8 +141,8 @@ export class Retention {
     return (await this.#parts.store.settings.get(SETTINGS, RetentionSettings)) ?? defaults;
   }
 
-  /** What was confirmed holds for what was set then. @throws ApplianceError `retention.recordings` */
-  async setSettings(actor: Actor, settings: RetentionSettings): Promise<void> {
+  /** What was confirmed holds for what was set then. @throws ApplianceError `retention.recordings`, `changed-meanwhile` */
+  async setSettings(actor: Actor, settings: RetentionSettings, seen?: string): Promise<void> {
     if (settings.recordingMonths > settings.onlineMonths + settings.archiveMonths) {
       throw new ApplianceError('malformed', 'retention.recordings', 'recordings can’t be kept longer than their log', {
         hint: 'Keep the log longer, or recordings shorter.',
@@ -151,6 +152,7 @@ export class Retention {
       const { store, audit } = this.#parts;
       await store.core.transaction(async tx => {
         const before = (await store.settings.get(SETTINGS, RetentionSettings, tx)) ?? defaults;
+        requireSeen(before, seen);
         await store.settings.set(tx, SETTINGS, settings);
         const detail = { before: JSON.stringify(before), after: JSON.stringify(settings) };
         await audit.append(tx, { event: 'retention.settings-changed', actor, detail });

@@ -4,6 +4,7 @@ import type { AuditLog } from '../audit/audit.ts';
 import { type Actor, applianceActor } from '../audit/entry.ts';
 import { ApplianceError } from '../errors.ts';
 import { findGroup, findGroupOf, findPath, ROOT_GROUP_ID } from '../permissions/group-store.ts';
+import { requireSeen } from '../store/seen.ts';
 import type { Reader, Transaction } from '../store/sql.ts';
 import type { Store } from '../store/store.ts';
 import { contains, parseAddress, parseRange, presentRange } from './address-range.ts';
@@ -52,13 +53,16 @@ export class AllowLists {
   /**
    * Replaces a list, and ends what is signed in from elsewhere.
    * @param text addresses and ranges, between spaces, commas or lines; empty for from anywhere
-   * @throws ApplianceError `allow-list.malformed`, `allow-list.too-long`, `allow-list.locks-you-out`, `identity.not-allowed`
+   * @param seen `seenOf` the list as the actor saw it
+   * @throws ApplianceError `allow-list.malformed`, `allow-list.too-long`, `allow-list.locks-you-out`, `identity.not-allowed`,
+   *   `changed-meanwhile`
    */
-  async set(actor: Actor, owner: ListOwner, text: string): Promise<void> {
+  async set(actor: Actor, owner: ListOwner, text: string, seen?: string): Promise<void> {
     const ranges = parseList(text);
     await this.#store.core.transaction(async tx => {
       await requireMayChange(tx, actor, owner);
       const before = await listRanges(tx, owner);
+      requireSeen(before, seen);
       if (before.join(' ') === ranges.join(' ')) return;
       await replaceRanges(tx, owner, ranges);
       await this.requireActorIn(tx, actor);

@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts';
 import { ApplianceError } from '../errors.ts';
 import { pathName } from '../permissions/decision.ts';
 import { findPath, putMember, ROOT_GROUP_ID } from '../permissions/group-store.ts';
+import { requireSeen } from '../store/seen.ts';
 import type { Transaction } from '../store/sql.ts';
 import type { Store } from '../store/store.ts';
 import type { AllowLists } from './allow-lists.ts';
@@ -159,12 +160,17 @@ export class Members {
     return { member, temporaryPassword };
   }
 
-  /** A change of roles ends the member's logins. @throws ApplianceError `identity.last-master-admin`, `identity.not-allowed` */
-  update(actor: Actor, id: string, change: { name: string; roles: readonly Role[] }): Promise<Member> {
+  /**
+   * A change of roles ends the member's logins.
+   * @param seen `seenOf` his name and roles, as the actor saw them
+   * @throws ApplianceError `identity.last-master-admin`, `identity.not-allowed`, `changed-meanwhile`
+   */
+  update(actor: Actor, id: string, change: { name: string; roles: readonly Role[] }, seen?: string): Promise<Member> {
     const name = parseName(change.name);
     const roles = parseRoles(change.roles);
     return this.#change(actor, id, async (act, { member }) => {
       await requireMayManage(act.tx, actor, { id, roles });
+      requireSeen({ name: member.name, roles: member.roles }, seen);
       if (name !== member.name) {
         await setColumns(act.tx, id, { name });
         await this.#tell(act, actor, 'member.renamed', id, { before: member.name, after: name });

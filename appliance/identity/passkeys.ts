@@ -4,6 +4,7 @@ import type { AuditLog } from '../audit/audit.ts';
 import type { Actor } from '../audit/entry.ts';
 import type { Clock } from '../clock.ts';
 import { ApplianceError } from '../errors.ts';
+import { requireSeen } from '../store/seen.ts';
 import type { Reader, Transaction } from '../store/sql.ts';
 import type { Store } from '../store/store.ts';
 import { requireMasterAdmin } from './authority.ts';
@@ -68,13 +69,15 @@ export class Passkeys {
     return this.#parts.passkeyCheck.policy();
   }
 
-  /** @throws ApplianceError `identity.not-allowed` */
-  async setPolicy(actor: Actor, policy: PasskeyPolicy): Promise<void> {
+  /** @throws ApplianceError `identity.not-allowed`, `changed-meanwhile` */
+  async setPolicy(actor: Actor, policy: PasskeyPolicy, seen?: string): Promise<void> {
     const { store, audit, passkeyCheck } = this.#parts;
     const after = PasskeyPolicy.parse(policy);
     await store.core.transaction(async tx => {
       await requireMasterAdmin(tx, actor);
-      const detail = { before: JSON.stringify(await passkeyCheck.policy(tx)), after: JSON.stringify(after) };
+      const before = await passkeyCheck.policy(tx);
+      requireSeen(before, seen);
+      const detail = { before: JSON.stringify(before), after: JSON.stringify(after) };
       await store.settings.set(tx, PASSKEY_POLICY_SETTING, after);
       await audit.append(tx, { event: 'passkey-policy.changed', actor, detail });
     });

@@ -3,6 +3,7 @@ import type { AuditLog } from '../audit/audit.ts';
 import type { Actor } from '../audit/entry.ts';
 import type { Clock } from '../clock.ts';
 import { ApplianceError } from '../errors.ts';
+import { requireSeen } from '../store/seen.ts';
 import type { Reader } from '../store/sql.ts';
 import type { Store } from '../store/store.ts';
 import { requireMasterAdmin } from './authority.ts';
@@ -81,7 +82,7 @@ export class Passwords {
   }
 
   /** Holds for passwords chosen from now on. @throws ApplianceError `password-policy.malformed`, `identity.not-allowed` */
-  async setPolicy(actor: Actor, policy: PasswordPolicy): Promise<void> {
+  async setPolicy(actor: Actor, policy: PasswordPolicy, seen?: string): Promise<void> {
     const parsed = PasswordPolicy.safeParse(policy);
     if (!parsed.success) {
       throw new ApplianceError('malformed', 'password-policy.malformed', parsed.error.message);
@@ -89,7 +90,9 @@ export class Passwords {
     const { store, audit } = this.#parts;
     await store.core.transaction(async tx => {
       await requireMasterAdmin(tx, actor);
-      const detail = { before: JSON.stringify(await this.policy(tx)), after: JSON.stringify(parsed.data) };
+      const before = await this.policy(tx);
+      requireSeen(before, seen);
+      const detail = { before: JSON.stringify(before), after: JSON.stringify(parsed.data) };
       await store.settings.set(tx, POLICY_SETTING, parsed.data);
       await audit.append(tx, { event: 'password-policy.changed', actor, detail });
     });

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { AuditLog } from '../audit/audit.ts';
 import type { Actor } from '../audit/entry.ts';
 import { ApplianceError } from '../errors.ts';
+import { requireSeen } from '../store/seen.ts';
 import type { Reader, Transaction } from '../store/sql.ts';
 import type { Store } from '../store/store.ts';
 import { requireMasterAdmin } from './authority.ts';
@@ -35,11 +36,12 @@ export class SsoRules {
     return isForced && id !== breakGlassId;
   }
 
-  /** @throws ApplianceError `sso.break-glass`, `sso.none-on`, `identity.not-allowed` */
-  async set(actor: Actor, { isForced, breakGlassId }: SsoRule): Promise<void> {
+  /** @throws ApplianceError `sso.break-glass`, `sso.none-on`, `identity.not-allowed`, `changed-meanwhile` */
+  async set(actor: Actor, { isForced, breakGlassId }: SsoRule, seen?: string): Promise<void> {
     await this.#store.core.transaction(async tx => {
       await requireMasterAdmin(tx, actor);
       const before = await this.get(tx);
+      requireSeen(before, seen);
       const rule = { isForced, breakGlassId: isForced ? breakGlassId : null };
       await this.#store.settings.set(tx, RULE_SETTING, rule);
       await this.requireWayIn(tx);

@@ -308,10 +308,16 @@ export class Groups {
    * Puts technicians into a group, all or none; each leaves the one he was in.
    * @param seen the group the editor saw them in. @returns how many moved
    */
-  async assign(editor: Editor, memberIds: string | readonly string[], groupId: string, seen?: string): Promise<number> {
+  async assign(
+    editor: Editor,
+    memberIds: string | readonly string[],
+    groupId: string,
+    seen?: string | ReadonlyMap<string, string>,
+  ): Promise<number> {
     const moved = await this.#store.core.transaction(async tx => {
       for (const memberId of seen === undefined ? [] : [memberIds].flat()) {
-        if ((await this.groupOf(memberId, tx)) !== seen) throw changedMeanwhile();
+        const from = typeof seen === 'string' ? seen : seen?.get(memberId);
+        if ((await this.groupOf(memberId, tx)) !== from) throw changedMeanwhile();
       }
       const to = await this.#administered(tx, editor, groupId, 'in or below');
       const gone: string[] = [];

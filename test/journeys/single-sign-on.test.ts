@@ -66,7 +66,8 @@ async function flick(t: ExecutionContext, browser: TestBrowser, appliance: Appli
   await page.getByText('You are signed out').waitFor();
   t.log(`an open console ended after ${Math.round(performance.now() - startedAt)} ms`);
   t.is((await post(appliance, `${of.provider}/on`, {}, master)).status, 303);
-  const rule = { isForced: 'on', breakGlassId: of.memberId };
+  const seen = JSON.stringify({ isForced: false, breakGlassId: null });
+  const rule = { isForced: 'on', breakGlassId: of.memberId, seen };
   t.is((await post(appliance, '/admin/single-sign-on/rule', rule, master)).status, 303);
   await page.goto(`${url}/sign-in`);
   await page.getByText('Emergency access with a password').click();

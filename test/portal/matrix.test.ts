@@ -110,7 +110,7 @@ const beyond = ({ part, otherGroup, technician }: Matrix['ids']): readonly [rout
   ['POST /admin/groups/:id/permissions', { ...silent, reboot: 'grant', seen }],
   ['POST /admin/groups/:id/policy', { codesMatch: 'true', seen }],
   ['POST /admin/groups/:id/delete', { seen: 1 }],
-  ['POST /admin/groups/:id/technicians', { to: part, where: 'here', members: technician }],
+  ['POST /admin/groups/:id/technicians', { to: part, where: 'here', members: `${technician} ${otherGroup}` }],
   ['POST /admin/members/:id/group', { groupId: part, seen: otherGroup }],
   ['POST /admin/members/:id/parts', { parts: part, seen: [] }],
 ];

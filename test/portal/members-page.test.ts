@@ -58,31 +58,70 @@ test('D-08 several are changed at once; who can’t be is named with the reason,
   await at.groups.assign(at.editor, [tina.id, theo.id], floor.id);
   await at.giveParts(ada.id, [floor.id]);
   const chief = await at.member('chief@example.com', ['master-admin']);
+  const inFloor = ({ id }: { readonly id: string }) => `${id} ${floor.id}`;
   const nobody = await ada.post('/admin/members/bulk', { act: 'disable' });
   t.is(nobody.status, 409);
   t.true(nobody.body.includes('Nobody is ticked'));
-  const mixed = await ada.post('/admin/members/bulk', { act: 'disable', members: [tina.id, chief.id, theo.id] });
+  const mixed = await ada.post('/admin/members/bulk', {
+    act: 'disable',
+    members: [inFloor(tina), `${chief.id} ${ROOT_GROUP_ID}`, inFloor(theo)],
+  });
   t.is(mixed.status, 409);
   t.regex(mixed.body, /Disabled: 2\.<\/strong>.*chief@example\.com name: that takes a role you do not have/);
   const states = async () =>
     Promise.all([tina.id, chief.id, theo.id].map(async id => (await at.identity.members.get(id)).state));
   t.deepEqual(await states(), ['disabled', 'enabled', 'disabled']);
-  t.is((await ada.post('/admin/members/bulk', { act: 'enable', members: [tina.id, theo.id] })).status, 303);
+  t.is((await ada.post('/admin/members/bulk', { act: 'enable', members: [inFloor(tina), inFloor(theo)] })).status, 303);
   t.deepEqual(await states(), ['enabled', 'enabled', 'enabled']);
 
   const desk = await at.groups.create(at.editor, { name: 'Helpdesk', parentId: ROOT_GROUP_ID });
-  const move = { act: 'move', to: desk.id, members: [tina.id, theo.id] };
+  const move = { act: 'move', to: desk.id, members: [inFloor(tina), inFloor(theo)] };
   const notHers = await ada.post('/admin/members/bulk', move);
   t.is(notHers.status, 409);
   t.true(notHers.body.includes('not in your part of the tree'));
   const ann = await at.as('ann@example.com', 'master-admin');
   t.is(
-    (await ann.post('/admin/members/bulk', { ...move, members: [ada.id] })).status,
+    (await ann.post('/admin/members/bulk', { ...move, members: [`${ada.id} ${ROOT_GROUP_ID}`] })).status,
     409,
     'only technicians are in groups',
   );
   t.is((await ann.post('/admin/members/bulk', move)).status, 303);
   t.deepEqual((await at.groups.membersOf(desk.id)).toSorted(), [tina.id, theo.id].toSorted());
+  const late = await ann.post('/admin/members/bulk', { ...move, to: ROOT_GROUP_ID });
+  t.is(late.status, 409);
+  t.true(late.body.includes('somebody else has changed it since you looked'));
+  t.is((await at.groups.membersOf(desk.id)).length, 2, 'where the one before put them');
+});
+
+test('D-08 of two admins who change the same at once the second is told, and sees what it is now', async t => {
+  const at = await open(t);
+  const ann = await at.as('ann@example.com', 'master-admin');
+  const tina = await at.technician();
+  const seenIn = async (path: string, form = path) => {
+    const { body } = await ann.get(path);
+    const [, seen = ''] = new RegExp(`action="${form}"[^]*?name="seen" value="([^"]*)"`).exec(body) ?? [];
+    return seen.replaceAll('&quot;', '"').replaceAll('&#x3D;', '=');
+  };
+  const own = `/admin/members/${tina.id}`;
+  const policy = { minScore: '3', minLength: '12', maxAgeDays: '', history: '3' };
+  const months = { onlineMonths: '24', archiveMonths: '24', recordingMonths: '12' };
+  for (const [path, form, first, second] of [
+    [own, own, { name: 'One', roles: 'technician' }, { name: 'Two', roles: 'technician' }],
+    [`${own}/addresses`, `${own}/addresses`, { ranges: '192.0.2.0/24' }, { ranges: '198.51.100.0/24' }],
+    ['/admin/password-policy', '/admin/password-policy', policy, { ...policy, minLength: '14' }],
+    ['/admin/password-policy', '/admin/passkey-policy', { aloneAllowed: 'on' }, {}],
+    ['/admin/retention', '/admin/retention', months, { ...months, onlineMonths: '36' }],
+  ] as const) {
+    const seen = await seenIn(path, form);
+    t.not(seen, '', form);
+    t.is((await ann.post(form, { ...first, seen })).status, 303, form);
+    const now = await seenIn(path, form);
+    const late = await ann.post(form, { ...second, seen });
+    t.is(late.status, 409, form);
+    t.true(late.body.includes('changed-meanwhile'), form);
+    t.is(await seenIn(path, form), now, 'and nothing is overwritten');
+    t.is((await ann.post(form, { ...second, seen: now })).status, 303, form);
+  }
 });
 
 test('D-08 on a member’s page he is moved and given parts, unless another was faster', async t => {

@@ -4,14 +4,18 @@ import { z } from 'zod';
 import type { Identity } from '../../identity/identity.ts';
 import { pathName } from '../../permissions/decision.ts';
 import type { Groups } from '../../permissions/groups.ts';
+import { seenOf } from '../../store/seen.ts';
 import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
-import { type Form, formWith, tryForm } from '../web/forms.ts';
+import { afterFault, type Form, formWith, tryForm } from '../web/forms.ts';
 import { type Guards, sessionOf } from '../web/guards.ts';
 import type { Pages } from '../web/pages.ts';
 import { ById, parse } from '../web/parse.ts';
 
 const MAX_TEXT = 8192; // 64 ranges, each on a line, with room for what is typed wrong
-const ListForm = z.strictObject({ ranges: z.string().max(MAX_TEXT).default('') });
+const ListForm = z.strictObject({
+  ranges: z.string().max(MAX_TEXT).default(''),
+  seen: z.string().max(MAX_TEXT),
+});
 const FIELD_OF = {
   'allow-list.malformed': 'ranges',
   'allow-list.too-long': 'ranges',
@@ -56,23 +60,25 @@ function addList(
   const show = async (ctx: PortalContext, id: string, form: Form) => {
     const name = kind === 'member' ? (await members.get(id)).name : pathName(await groups.path(id));
     const of = { name, isGroup: kind === 'group', back: kind === 'member' ? `${BASES.member}/${id}` : BASES.group };
-    const view = { of, form, action: ctx.path, here: ctx.state.address, isSaved: ctx.query.saved === 'yes' };
+    const seen = seenOf(await allowLists.get({ kind, id }));
+    const view = { of, form, seen, action: ctx.path, here: ctx.state.address, isSaved: ctx.query.saved === 'yes' };
     pages.show(ctx, 'allow-list', { title: 'Allow list', ...view });
   };
+  const stored = async (id: string) => formWith({ ranges: (await allowLists.get({ kind, id })).join('\n') });
   router.get(path, guard, async ctx => {
     const { id } = parse(ById, ctx.params);
-    await show(ctx, id, formWith({ ranges: (await allowLists.get({ kind, id })).join('\n') }));
+    await show(ctx, id, await stored(id));
   });
   router.post(path, guard, async ctx => {
     const { id } = parse(ById, ctx.params);
     const typed = parse(ListForm, ctx.request.body);
     const fault = await tryForm(typed, FIELD_OF, async () => {
-      await allowLists.set(sessionOf(ctx).actor, { kind, id }, typed.ranges);
+      await allowLists.set(sessionOf(ctx).actor, { kind, id }, typed.ranges, typed.seen);
       ctx.status = 303;
       ctx.redirect((await guards.find(ctx, false)) === undefined ? '/sign-in' : `${ctx.path}?saved=yes`);
     });
     if (fault === undefined) return;
     ctx.status = fault.status;
-    await show(ctx, id, fault.form);
+    await show(ctx, id, afterFault(fault.form, await stored(id)));
   });
 }

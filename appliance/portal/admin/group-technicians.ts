@@ -11,7 +11,7 @@ import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts
 import { emptyForm, type Form, tryForm } from '../web/forms.ts';
 import type { Guards } from '../web/guards.ts';
 import type { Pages } from '../web/pages.ts';
-import { ById, id, parse } from '../web/parse.ts';
+import { ById, id, parse, seenPlace } from '../web/parse.ts';
 import { placesFor } from './group-tree.ts';
 import { editorOf } from './groups.ts';
 import { requireTechnician } from './member-place.ts';
@@ -25,7 +25,7 @@ const Search = z.object({
 const Move = z.strictObject({
   to: id,
   where: z.enum(WHERE),
-  members: z.union([id.transform(one => [one]), z.array(id).max(MAX_SHOWN)]).default([]),
+  members: z.union([seenPlace.transform(one => [one]), z.array(seenPlace).max(MAX_SHOWN)]).default([]),
 });
 
 export interface GroupTechnicianParts {
@@ -48,8 +48,9 @@ export function groupTechnicianRoutes(parts: GroupTechnicianParts): PortalRouter
           hint: 'Tick those who are to move.',
         });
       }
-      for (const one of members) requireTechnician(await identity.members.get(one));
-      const moved = await groups.assign(editorOf(ctx), members, to);
+      const seen = new Map(members);
+      for (const one of seen.keys()) requireTechnician(await identity.members.get(one));
+      const moved = await groups.assign(editorOf(ctx), [...seen.keys()], to, seen);
       ctx.status = 303;
       ctx.redirect(`${ctx.path}?where=${where}&moved=${moved}`);
     });
@@ -81,6 +82,7 @@ async function show(ctx: PortalContext, parts: GroupTechnicianParts, form: Form,
       name,
       loginId,
       isDisabled: state !== 'enabled',
+      place: groupOf(memberId),
       group: pathName(from),
       isOpen: reach(from) !== 'nothing',
     };

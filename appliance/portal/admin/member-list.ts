@@ -13,7 +13,7 @@ import type { Groups } from '../../permissions/groups.ts';
 import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
 import { type Guards, sessionOf } from '../web/guards.ts';
 import type { Pages } from '../web/pages.ts';
-import { id, parse } from '../web/parse.ts';
+import { id, parse, seenPlace } from '../web/parse.ts';
 import { placesFor } from './group-tree.ts';
 import { editorOf } from './groups.ts';
 import { requireTechnician } from './member-place.ts';
@@ -39,7 +39,7 @@ const Bulk = z.strictObject({
   ...filter,
   act: z.enum(ACTS),
   to: id.or(z.literal('')).default(''),
-  members: z.union([id.transform(one => [one]), z.array(id).max(PAGE)]).default([]),
+  members: z.union([seenPlace.transform(one => [one]), z.array(seenPlace).max(PAGE)]).default([]),
 });
 type Bulk = z.infer<typeof Bulk>;
 const doneWords: Readonly<Record<Act, string>> = { disable: 'Disabled', enable: 'Enabled', move: 'Moved' };
@@ -81,18 +81,18 @@ export function memberListRoutes(parts: MemberListParts): PortalRouter {
   return router;
 }
 
-async function actOn(ctx: PortalContext, parts: MemberListParts, { act, members: ids, to }: Bulk): Promise<Outcome> {
+async function actOn(ctx: PortalContext, parts: MemberListParts, { act, members, to }: Bulk): Promise<Outcome> {
   const { identity, groups } = parts;
   const { actor } = sessionOf(ctx);
   const left: Outcome['left'][number][] = [];
   let count = 0;
-  for (const memberId of ids) {
+  for (const [memberId, seen] of members) {
     const member = await identity.members.find(memberId);
     if (member === undefined) continue;
     try {
       if (act === 'disable') await identity.members.disable(actor, memberId);
       if (act === 'enable') await identity.members.enable(actor, memberId);
-      if (act === 'move') await groups.assign(editorOf(ctx), requireTechnician(member).id, to);
+      if (act === 'move') await groups.assign(editorOf(ctx), requireTechnician(member).id, to, seen);
       count += 1;
     } catch (error) {
       if (!(error instanceof ApplianceError) || error.kind === 'defect') throw error;
@@ -116,6 +116,7 @@ async function show(ctx: PortalContext, parts: MemberListParts, filter: Filter, 
     mayManage(roles, member.roles) && reach(paths.get(groupOf(member.id)) ?? []) !== 'nothing';
   const rows = members.map(member => ({
     ...presentMember(member, clock.now()),
+    place: groupOf(member.id),
     group: member.roles.includes('technician') ? pathName(paths.get(groupOf(member.id)) ?? []) : '',
     isOpen: isMine(member),
   }));

@@ -9,8 +9,9 @@ import { isLocked } from '../../identity/lock-out.ts';
 import { type Member, mayManage, ROLES, type Role } from '../../identity/member.ts';
 import { ROOT_GROUP_ID } from '../../permissions/group-store.ts';
 import type { Groups } from '../../permissions/groups.ts';
+import { seenOf } from '../../store/seen.ts';
 import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
-import { type Form, formWith, tryForm } from '../web/forms.ts';
+import { afterFault, type Form, formWith, tryForm } from '../web/forms.ts';
 import { type Guards, sessionOf } from '../web/guards.ts';
 import type { Pages } from '../web/pages.ts';
 import { ById, id, parse, several, text } from '../web/parse.ts';
@@ -19,7 +20,7 @@ import { editorOf } from './groups.ts';
 import { addMemberPlace, type PlaceForms, presentPlace } from './member-place.ts';
 
 const NewMember = z.strictObject({ loginId: text, name: text, roles: several, groupId: id.default(ROOT_GROUP_ID) });
-const Change = z.strictObject({ name: text, roles: several });
+const Change = z.strictObject({ name: text, roles: several, seen: text });
 const FIELD_OF = {
   'member.login-id-malformed': 'loginId',
   'member.login-id-taken': 'loginId',
@@ -93,7 +94,8 @@ function addMember(router: PortalRouter, parts: MemberParts): void {
       isSelf,
       roles: rolesFor(actor, form),
     };
-    pages.show(ctx, 'member', { title: member.name, form, ...list, ...view, place });
+    const seen = seenOf({ name: member.name, roles: member.roles });
+    pages.show(ctx, 'member', { title: member.name, form, seen, ...list, ...view, place });
   };
   const stored = ({ name, roles }: Member) => formWith({ name, roles });
   addMemberPlace(router, parts, (ctx, member, forms) => show(ctx, member, stored(member), forms));
@@ -106,12 +108,13 @@ function addMember(router: PortalRouter, parts: MemberParts): void {
     const change = parse(Change, ctx.request.body);
     const fault = await tryForm(change, FIELD_OF, async () => {
       const roles = asRoles(change.roles);
-      await identity.members.update(sessionOf(ctx).actor, id, { name: change.name, roles });
+      await identity.members.update(sessionOf(ctx).actor, id, { name: change.name, roles }, change.seen);
       back(ctx, id);
     });
     if (fault === undefined) return;
     ctx.status = fault.status;
-    await show(ctx, await identity.members.get(id), fault.form);
+    const member = await identity.members.get(id);
+    await show(ctx, member, afterFault(fault.form, stored(member)));
   });
 }
 

@@ -5,13 +5,14 @@ import { z } from 'zod';
 import { type Retention, RetentionSettings } from '../../audit/retention.ts';
 import { ApplianceError } from '../../errors.ts';
 import { parseSessionId } from '../../guid.ts';
+import { seenOf } from '../../store/seen.ts';
 import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
-import { type Form, formWith, tryForm } from '../web/forms.ts';
+import { afterFault, type Form, formWith, tryForm } from '../web/forms.ts';
 import { type Guards, sessionOf } from '../web/guards.ts';
 import type { Pages } from '../web/pages.ts';
 import { ById, parse, text } from '../web/parse.ts';
 
-const SettingsForm = z.strictObject({ onlineMonths: text, archiveMonths: text, recordingMonths: text });
+const SettingsForm = z.strictObject({ onlineMonths: text, archiveMonths: text, recordingMonths: text, seen: text });
 const HoldForm = z.strictObject({ sessionId: text, reason: text });
 const FAULTS: Record<keyof RetentionSettings, string> = {
   onlineMonths: 'Months in the search: a number from 1 to 240.',
@@ -37,9 +38,17 @@ export function retentionRoutes({ guards, pages, keeping: { retention } }: Reten
     const isMaster = member.roles.includes('master-admin');
     await retention.viewed(actor); // before it is shown
     const asked = typeof ctx.query.session === 'string' ? ctx.query.session.slice(0, 64) : '';
-    const settings = forms.settings ?? formWith(textsOf(await retention.settings()));
+    const now = await retention.settings();
+    const stored = formWith(textsOf(now));
+    const settings = forms.settings === undefined ? stored : afterFault(forms.settings, stored);
     const view = {
-      ...{ settings, hold: forms.hold ?? formWith({ sessionId: asked }), isMaster, isSaved: ctx.query.saved === 'yes' },
+      ...{
+        settings,
+        seen: seenOf(now),
+        hold: forms.hold ?? formWith({ sessionId: asked }),
+        isMaster,
+        isSaved: ctx.query.saved === 'yes',
+      },
       ...{ holds: await retention.holds(), tonight: await retention.preview() },
     };
     pages.show(ctx, 'retention', { title: 'Retention', ...view });
@@ -48,7 +57,7 @@ export function retentionRoutes({ guards, pages, keeping: { retention } }: Reten
   router.post('/admin/retention', guards.requireRole('master-admin'), async ctx => {
     const typed = parse(SettingsForm, ctx.request.body);
     const fault = await tryForm(typed, SETTINGS_FIELDS, async () => {
-      await retention.setSettings(sessionOf(ctx).actor, parseSettings(typed));
+      await retention.setSettings(sessionOf(ctx).actor, parseSettings(typed), typed.seen);
       back(ctx);
     });
     if (fault === undefined) return;

@@ -5,6 +5,7 @@ import type { Identity } from '../../identity/identity.ts';
 import { ROLES } from '../../identity/member.ts';
 import { certificateFacts, type Idp, type IdpSettings } from '../../identity/saml-idp.ts';
 import type { Groups } from '../../permissions/groups.ts';
+import { seenOf } from '../../store/seen.ts';
 import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
 import { emptyForm, type Form, formWith, tryForm } from '../web/forms.ts';
 import { type Guards, sessionOf } from '../web/guards.ts';
@@ -16,7 +17,7 @@ const metadata = z.string().max(262_144).default('');
 const revision = z.coerce.number().int().min(1);
 const Added = z.strictObject({ name: text, metadata });
 const Renewed = z.strictObject({ revision, metadata });
-const Rule = z.strictObject({ isForced: tick, breakGlassId: z.string().max(64).default('') });
+const Rule = z.strictObject({ isForced: tick, breakGlassId: z.string().max(64).default(''), seen: text });
 const Settings = z.strictObject({
   ...{ revision, name: text, signInBinding: text, domains: z.string().max(8192).default(''), roles: several },
   ...{ mayStart: tick, createMembers: tick, idAttribute: text, loginIdAttribute: text, nameAttribute: text },
@@ -58,15 +59,16 @@ function addOverview(router: PortalRouter, parts: SingleSignOnParts): void {
     await showOverview(ctx, parts, { form: fault.form });
   });
   router.post(`${HOME}/rule`, guards.requireRole('master-admin'), async ctx => {
-    const { isForced, breakGlassId } = parse(Rule, ctx.request.body);
+    const { isForced, breakGlassId, seen } = parse(Rule, ctx.request.body);
     const rule = { isForced, breakGlassId: breakGlassId === '' ? null : breakGlassId };
     const fault = await tryForm({}, { 'sso.break-glass': 'breakGlassId' }, async () => {
-      await identity.ssoRules.set(sessionOf(ctx).actor, rule);
+      await identity.ssoRules.set(sessionOf(ctx).actor, rule, seen);
       to(ctx, `${HOME}?saved=yes`);
     });
     if (fault === undefined) return;
     ctx.status = fault.status;
-    await showOverview(ctx, parts, { ruleForm: fault.form, rule });
+    const isNew = fault.form.fault?.code === 'changed-meanwhile';
+    await showOverview(ctx, parts, { ruleForm: fault.form, ...(isNew ? {} : { rule }) });
   });
 }
 
@@ -87,7 +89,8 @@ async function showOverview(ctx: PortalContext, { identity, pages }: SingleSignO
     .filter(one => one.roles.includes('master-admin') && one.singleSignOn !== 'only' && !one.inDirectory)
     .map(({ id, name, loginId }) => ({ id, label: `${name} (${loginId})`, isIt: id === rule.breakGlassId }));
   const { entityId, acsUrl, logoutUrl } = singleSignOn.service;
-  const view = { form, ruleForm, rule, providers, admins, entityId, acsUrl, logoutUrl };
+  const seen = seenOf(await ssoRules.get());
+  const view = { form, ruleForm, rule, seen, providers, admins, entityId, acsUrl, logoutUrl };
   pages.show(ctx, 'single-sign-on', { title: 'Single sign-on', ...view, isSaved: ctx.query.saved === 'yes' });
 }
 

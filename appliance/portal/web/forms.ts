@@ -38,6 +38,11 @@ export async function tryForm(
   }
 }
 
+/** Where somebody else was faster, what it is now is shown instead of what was typed; else what was typed stays. */
+export function afterFault(form: Form, now: Form): Form {
+  return form.fault?.code === 'changed-meanwhile' ? { ...now, fault: form.fault } : form;
+}
+
 function sentence(message: string): string {
   return `${message.charAt(0).toUpperCase()}${message.slice(1)}${/[.!?]$/.test(message) ? '' : '.'}`;
 }

@@ -33,4 +33,9 @@ export const several = z
   .default([]);
 /** Of a member, a group or a session. */
 export const id = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
+/** A ticked member, and the group he was in when the page was made. */
+export const seenPlace = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{22} [A-Za-z0-9_-]{22}$/)
+  .transform(both => both.split(' ') as [string, string]);
 export const ById = z.strictObject({ id });
