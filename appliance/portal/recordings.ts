@@ -2,7 +2,12 @@
 import { z } from 'zod';
 import { ApplianceError } from '../errors.ts';
 import { parseSessionId } from '../guid.ts';
-import { RECORDING_AUTHORISE_PATH, RECORDING_FINISHED_PATH, RECORDING_LIVE_PATH } from '../protocol/recorder-portal.ts';
+import {
+  RECORDING_ATTESTED_PATH,
+  RECORDING_AUTHORISE_PATH,
+  RECORDING_FINISHED_PATH,
+  RECORDING_LIVE_PATH,
+} from '../protocol/recorder-portal.ts';
 import type { SessionRecordings } from '../sessions/recordings.ts';
 import type { InternalActs } from './internal.ts';
 import { parse } from './web/parse.ts';
@@ -13,6 +18,8 @@ const digest = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
 const count = z.int().min(0);
 const Authorise = z.strictObject({ digest, address: z.string().max(64) });
 const Live = z.strictObject({ sid, linkId: id, nonce: id, isLive: z.boolean() });
+const OfStream = z.strictObject({ sid, nonce: id });
+const signed = z.strictObject({ payload: z.string().max(2048), signature: z.string().max(128) }).nullable();
 const Finished = z.strictObject({
   ...{
     sid,
@@ -24,7 +31,8 @@ const Finished = z.strictObject({
   },
   ...{ startedAt: count, durationMs: count, name: z.string().min(1).max(200), bytes: count, sha256: digest },
   ...{ offset: count, isWhole: z.boolean(), isPaused: z.boolean(), after: id.nullable(), pausedMs: count },
-  receipt: z.strictObject({ payload: z.string().max(2048), signature: z.string().max(128) }).nullable(),
+  receipt: signed,
+  attested: z.strictObject({ offset: z.int().min(1), receipt: signed }).nullable(),
 });
 
 /** Whether a member may come from an address (C-06). */
@@ -41,6 +49,10 @@ export function recordingActs(recordings: SessionRecordings, admits: Admits): In
     [`POST ${RECORDING_LIVE_PATH}`]: async body => {
       await recordings.live(parse(Live, body));
       return {};
+    },
+    [`POST ${RECORDING_ATTESTED_PATH}`]: async body => {
+      const { sid: sessionId, nonce } = parse(OfStream, body);
+      return { offset: await recordings.attestedOffset(sessionId, nonce) };
     },
     [`POST ${RECORDING_FINISHED_PATH}`]: body => recordings.finished(parse(Finished, body)),
   };

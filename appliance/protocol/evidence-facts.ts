@@ -2,7 +2,7 @@
 // recorder. Part of evidence-check.ts.
 import { fromBase64Url, toBase64Url } from '../guid.ts';
 import { ENTRY_DOMAIN, entryText, type HashedEntry, LOG_HEAD_DOMAIN } from './audit-entry.ts';
-import { type Bytes, utf8Bytes } from './bytes.ts';
+import { utf8Bytes } from './bytes.ts';
 import { canonicalBytes } from './canonical-json.ts';
 import {
   committedText,
@@ -15,8 +15,8 @@ import {
   readObject,
 } from './evidence.ts';
 import type { EvidenceCheck } from './evidence-check.ts';
+import { checkProof } from './evidence-proof.ts';
 import type { SignedManifest } from './recorder-portal.ts';
-import { ATTESTATION_DOMAIN, parseAttestation, parseRecordingReceipt, RECEIPT_DOMAIN } from './recording-receipt.ts';
 
 const NO_HASH = toBase64Url(new Uint8Array(32));
 const STATEMENT_DOMAINS = { consent: 'appliance/consent/v1', report: 'appliance/report/v1' } as const;
@@ -143,8 +143,8 @@ async function checkRecording(
   );
   if (finished?.detail?.sha256 !== said.sha256) check.problem(where, 'the log speaks of another film');
   checkFilm(check, manifest, recording.rcrec, said, where);
-  await checkReceipt(check, manifest, said, where);
-  await checkAttestation(check, manifest, said, where);
+  const { v, offset, ...more } = said;
+  await checkProof(check, manifest, { v, offset, ...more }, where);
   const { avi } = recording;
   if (avi !== undefined) {
     const facts = await openManifest(check, manifest, avi.manifest, 'recording-avi', `${where} (AVI)`);
@@ -184,54 +184,6 @@ function checkFilm(
   const file = files.find(one => one.name === name);
   if (file?.sha256 !== said.sha256 || file?.bytes !== said.bytes)
     check.problem(where, `${name} is not the film its manifest was signed for`);
-}
-
-async function checkReceipt(
-  check: EvidenceCheck,
-  { sid, keys }: EvidenceManifest,
-  said: Readonly<Record<string, unknown>>,
-  where: string,
-): Promise<void> {
-  const signed = signedIn(said.receipt);
-  if (signed === null) return void check.notes.push(`Nothing of ${where} was proved by a receipt.`);
-  if (!(await check.isSigned(RECEIPT_DOMAIN, keys.receipts, signed.payload, signed.signature)))
-    check.problem(where, 'its receipt is not signed by the appliance');
-  const receipt = parseRecordingReceipt(signed.payload);
-  if (receipt.sid !== sid || toBase64Url(receipt.nonce) !== said.nonce)
-    check.problem(where, 'its receipt is of another session or recording');
-  if (receipt.offset !== said.offset)
-    check.notes.push(`The receipt of ${where} proves its first ${receipt.offset} of ${String(said.offset)} bytes.`);
-}
-
-async function checkAttestation(
-  check: EvidenceCheck,
-  { sid, appletKey }: EvidenceManifest,
-  said: Readonly<Record<string, unknown>>,
-  where: string,
-): Promise<void> {
-  if (said.appletKey !== appletKey) check.problem(where, 'it names another applet');
-  const signed = signedIn(said.attestation);
-  const unattested = Number(said.unattested);
-  if (unattested > 0) check.notes.push(`The applet did not attest the last ${unattested} bytes of ${where}.`);
-  if (signed === null) return;
-  if (
-    appletKey === undefined ||
-    !(await check.isSigned(ATTESTATION_DOMAIN, appletKey, signed.payload, signed.signature))
-  )
-    check.problem(where, 'the applet’s attestation does not hold');
-  const attested = parseAttestation(signed.payload);
-  if (attested.sid !== sid || toBase64Url(attested.nonce) !== said.nonce)
-    check.problem(where, 'the applet’s attestation is of another session or recording');
-  const receipt = signedIn(said.receipt);
-  if (receipt === null) return;
-  const proved = parseRecordingReceipt(receipt.payload);
-  if (proved.offset === attested.offset && toBase64Url(proved.digest) !== toBase64Url(attested.digest))
-    check.problem(where, 'the applet attests another stream than the recorder received');
-}
-
-function signedIn(value: unknown): { readonly payload: Bytes; readonly signature: string } | null {
-  if (typeof value !== 'object' || value === null || !('payload' in value) || !('signature' in value)) return null;
-  return { payload: fromBase64Url(String(value.payload)), signature: String(value.signature) };
 }
 
 function counted(count: number, what: string): string {

@@ -2,6 +2,7 @@
 //   POST /internal/recording/authorise  {digest, address}: SHA-256 of a token's bytes, and where it came from → RecordingGrant,
 //                                       or 403; the token is used up
 //   POST /internal/recording/live       RecordingLive → {}; said again each `LIVE_AGAIN_MS` while it is so
+//   POST /internal/recording/attested   {sid, nonce} → {offset}: how far the applet has signed; null: nothing
 //   POST /internal/recording/finished   FinishedRecording → SignedManifest; asked again until it is answered
 //   POST /internal/recording/format     {sid} → {format}: what is kept of a finished recording
 //   POST /internal/recording/avi        MadeAvi → SignedManifest; asked again until it is answered
@@ -10,6 +11,7 @@ import type { SessionId } from '../guid.ts';
 
 export const RECORDING_AUTHORISE_PATH = '/internal/recording/authorise';
 export const RECORDING_LIVE_PATH = '/internal/recording/live';
+export const RECORDING_ATTESTED_PATH = '/internal/recording/attested';
 export const RECORDING_FINISHED_PATH = '/internal/recording/finished';
 
 export const RECORDING_FORMAT_PATH = '/internal/recording/format';
@@ -56,7 +58,15 @@ export interface FinishedRecording {
   readonly after: string | null;
   readonly pausedMs: number;
   /** The last receipt, which may be for less; null where nothing was proved. */
-  readonly receipt: { readonly payload: string; readonly signature: string } | null;
+  readonly receipt: SignedText | null;
+  /** How far the applet had signed when the portal was asked, and the receipt for that place where it is not the last one. */
+  readonly attested: { readonly offset: number; readonly receipt: SignedText | null } | null;
+}
+
+/** Both base64url. */
+export interface SignedText {
+  readonly payload: string;
+  readonly signature: string;
 }
 
 /** An AVI that is whole. The manifest signed of it joins its digest to the one the recording's own manifest names. */

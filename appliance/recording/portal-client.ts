@@ -7,6 +7,7 @@ import {
   type FailedAvi,
   type FinishedRecording,
   type MadeAvi,
+  RECORDING_ATTESTED_PATH,
   RECORDING_AUTHORISE_PATH,
   RECORDING_AVI_FAILED_PATH,
   RECORDING_AVI_PATH,
@@ -21,6 +22,7 @@ import {
 const MAX_ANSWER_BYTES = 64 * 1024;
 const PATIENCE_MS = 5000;
 const Grant = z.strictObject({ sid: z.string().transform(parseSessionId), sub: z.string().min(1).max(64) });
+const Attested = z.strictObject({ offset: z.int().min(1).nullable() });
 const Manifest = z.strictObject({ kid: z.string(), payload: z.string(), signature: z.string() });
 const Format = z.strictObject({ format: z.enum(['rcrec', 'avi', 'both']).nullable() });
 export type KeptFormat = z.infer<typeof Format>['format'];
@@ -50,7 +52,17 @@ export class RecordingPortal {
     shaped(z.object({}), status, body);
   }
 
-  /** @throws ApplianceError `recording.portal-away` */
+  /**
+   * How far the applet has signed what it sent; null: nothing of it.
+   * @param nonce base64url
+   * @throws ApplianceError `recording.portal-away`
+   */
+  async attested(sid: SessionId, nonce: string): Promise<number | null> {
+    const { status, body } = await this.#post(RECORDING_ATTESTED_PATH, { sid, nonce });
+    return shaped(Attested, status, body).offset;
+  }
+
+  /** @throws ApplianceError `recording.portal-away`, also where the applet has signed more meanwhile */
   async finished(recording: FinishedRecording): Promise<SignedManifest> {
     const { status, body } = await this.#post(RECORDING_FINISHED_PATH, recording);
     return shaped(Manifest, status, body);

@@ -41,7 +41,7 @@ export interface RecordingsParts {
   /** On this machine's own disk. */
   readonly journalFolder: string;
   readonly signer: ReceiptSigner;
-  readonly portal: Pick<RecordingPortal, 'live' | 'finished'>;
+  readonly portal: Pick<RecordingPortal, 'live' | 'finished' | 'attested'>;
 }
 
 /** A file as a recorder before this one left it. */
@@ -189,7 +189,7 @@ export class Recordings {
     writer.mark(writeNote('lost', clock.now()), true);
     await writer.end(offset);
     await writer.close();
-    const end = { isWhole: false, isPaused: false, receipt: null };
+    const end = { isWhole: false, isPaused: false, receipt: null, receiptAt: async () => null };
     await finishFile(share, portal, { name, head, durationMs, offset, ...end });
   }
 

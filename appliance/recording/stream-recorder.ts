@@ -175,6 +175,22 @@ export class StreamRecorder {
     });
   }
 
+  /**
+   * A receipt for an earlier place of what is proved, whose digest is made of the journal again.
+   * @returns null for the last place that was proved, and where nothing proves another any more
+   * @throws ApplianceError where the signer is away
+   */
+  receiptAt(offset: number): Promise<Signed | null> {
+    return this.#do(async () => {
+      const { journal, sign, clock } = this.#parts;
+      if (this.#begun === null || offset >= (this.#receipt?.place.offset ?? 0)) return null;
+      const digest = await journal.digest(offset);
+      if (digest === null) return null;
+      const { sid, linkId, nonce } = this.#begun.mark;
+      return sign({ sid, linkId, nonce, offset, digest, time: clock.now() });
+    });
+  }
+
   async close(): Promise<void> {
     this.#bringing++; // what waits is void
     this.#calm?.resolve();

@@ -9,7 +9,9 @@ export interface RecordingRow {
   readonly linkId: string;
   readonly isLive: boolean;
   /** Null while it is not finished. */
-  readonly finished: (FinishedRecording & { readonly at: number; readonly manifest: SignedManifest }) | null;
+  readonly finished:
+    | (Omit<FinishedRecording, 'attested'> & { readonly at: number; readonly manifest: SignedManifest })
+    | null;
 }
 
 export interface AttestationRow {

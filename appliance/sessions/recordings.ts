@@ -15,6 +15,7 @@ import {
   type RecordingLive,
   type SignedManifest,
 } from '../protocol/recorder-portal.ts';
+import { attestedPart } from '../protocol/recording-proof.ts';
 import { ATTESTATION_DOMAIN, parseAttestation } from '../protocol/recording-receipt.ts';
 import type { Signed } from '../protocol/signed.ts';
 import type { Reader } from '../store/sql.ts';
@@ -37,6 +38,8 @@ import type { Sessions } from './sessions.ts';
 
 export const RECORDING_TOKEN_MS = 60_000;
 const TOKEN_BYTES = 32;
+/** 1 kept the last receipt only (`protocol/recording-proof.ts`). */
+const MANIFEST_VERSION = 2;
 /** A console asks for one when a picture is opened, and when the recorder was away. */
 const MAX_TOKENS = 4096;
 const MAX_TOKENS_OF_SESSION = 32;
@@ -142,7 +145,8 @@ export class SessionRecordings {
 
   /**
    * A recording is finished: its file is as it will stay. Said again, the same manifest is given.
-   * @throws ApplianceError `recording.other`: another one of that name is finished
+   * @throws ApplianceError `recording.other`: another one of that name is finished; `recording.attested-since`: the applet has
+   *   signed more than the recorder knew of, so its receipt is for another place
    */
   async finished(recording: FinishedRecording): Promise<SignedManifest> {
     this.#heardAt.delete(recording.nonce);
@@ -154,16 +158,19 @@ export class SessionRecordings {
       throw new ApplianceError('conflict', 'recording.other', 'another recording of this stream is finished');
     }
     const attested = await findAttestation(store.core.read, nonce);
+    if ((attested?.bytes ?? null) !== (recording.attested?.offset ?? null))
+      throw new ApplianceError('conflict', 'recording.attested-since', 'the applet has signed another place');
     const session = await sessions.get(sessionId);
-    const signed = await signer.signManifest(manifestOf(recording, attested, session.appletKey));
+    const said = manifestOf(recording, attested, session.appletKey);
+    const { is: attests, unattested } = attestedPart(said);
+    const signed = await signer.signManifest({ ...said, unattested });
     const manifest = { kid: signed.kid, payload: toBase64Url(signed.payload), signature: signed.signature };
     await store.core.transaction(async tx => {
       await insertLive(tx, { nonce, sessionId, linkId, now: clock.now() });
       await finishRecording(tx, recording, manifest, clock.now());
       const { name, bytes, sha256: digest, isWhole, isPaused, after, pausedMs, durationMs } = recording;
-      const unattested = Math.max(0, recording.offset - (attested?.bytes ?? 0));
       const part = { ...(isPaused && { isPaused }), ...(after !== null && { after, pausedMs }) };
-      const detail = { stream: nonce, name, bytes, sha256: digest, isWhole, durationMs, unattested, ...part };
+      const detail = { stream: nonce, name, bytes, sha256: digest, isWhole, durationMs, unattested, attests, ...part };
       await audit.append(tx, { event: 'recording.finished', actor: applianceActor, sessionId, detail });
     });
     return manifest;
@@ -199,22 +206,30 @@ export class SessionRecordings {
     return findRecording(this.#options.store.core.read, nonce);
   }
 
+  /** How far the session's applet has signed this stream; null: nothing of it. */
+  async attestedOffset(sessionId: SessionId, nonce: string): Promise<number | null> {
+    const attested = await this.attestationOf(nonce);
+    return attested?.sessionId === sessionId ? attested.bytes : null;
+  }
+
   attestationOf(nonce: string): Promise<AttestationRow | undefined> {
     return findAttestation(this.#options.store.core.read, nonce);
   }
 }
 
-/** What is signed: the file, the recorder's last receipt, and what the applet has said of the same stream. */
+/** What is signed: the file, the recorder's last receipt and that for what is attested, and what the applet has said of the same stream. */
 function manifestOf(
   recording: FinishedRecording,
   attested: AttestationRow | undefined,
   appletKey: string | null,
-): Readonly<Record<string, CanonicalValue>> {
-  const { receipt, after, pausedMs, ...facts } = recording;
+): Readonly<Record<string, CanonicalValue>> & { readonly v: number; readonly offset: number } {
+  const { receipt, attested: known, after, pausedMs, ...facts } = recording;
+  const attestedReceipt = known?.receipt ?? null;
   return {
-    ...{ v: 1, type: 'recording', ...facts, unattested: Math.max(0, recording.offset - (attested?.bytes ?? 0)) },
+    ...{ v: MANIFEST_VERSION, type: 'recording', ...facts },
     ...(after === null ? {} : { after, pausedMs }),
     ...(receipt === null ? {} : { receipt: { ...receipt } }),
+    ...(attestedReceipt === null ? {} : { attestedReceipt: { ...attestedReceipt } }),
     ...(appletKey === null ? {} : { appletKey }),
     ...(attested === undefined ? {} : { attestation: asText(attested) }),
   };

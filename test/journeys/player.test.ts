@@ -43,7 +43,7 @@ async function makeSession(appliance: Appliance) {
     {
       ...{ sid, linkId: toBase64Url(linkId), nonce: toBase64Url(nonce), ...who, name, bytes: film.length },
       ...{ sha256: createHash('sha256').update(film).digest('base64url'), offset: FILM_SECONDS + 1, isWhole: true },
-      ...{ durationMs: FILM_SECONDS * 1000, receipt: null, isPaused: false, after: null, pausedMs: 0 },
+      ...{ durationMs: FILM_SECONDS * 1000, receipt: null, attested: null, isPaused: false, after: null, pausedMs: 0 },
     },
   );
   if (status !== 200) throw new Error(`the recording was answered with ${status}`);

@@ -88,7 +88,8 @@ async function record(desk: Desk, session: Session): Promise<string> {
   const [film, avi] = [bytes(9000), bytes(5000)];
   const name = `2026/06/01/080000-${id}-${nonce}`;
   const who = { sub: owner.id, technician: owner.name, forced: true, startedAt: 1000, durationMs: 5000, isWhole: true };
-  const whole = { offset: 700, receipt, isPaused: false, after: null, pausedMs: 0 };
+  const attested = { offset: 700, receipt: null };
+  const whole = { offset: 700, receipt, attested, isPaused: false, after: null, pausedMs: 0 };
   const facts = { name, bytes: film.length, sha256: digestOf(film), ...whole };
   await at.parts.support.recordings.finished({ sid: id, linkId: toBase64Url(linkId), nonce, ...who, ...facts });
   const made = { v: 1, type: 'recording-avi', sid: id, rcrecSha256: facts.sha256 };

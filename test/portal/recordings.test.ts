@@ -4,8 +4,9 @@ import test from 'ava';
 import { applianceActor } from '../../appliance/audit/entry.ts';
 import { type SessionId, toBase64Url } from '../../appliance/guid.ts';
 import { recordingActs } from '../../appliance/portal/recordings.ts';
+import { canonicalBytes } from '../../appliance/protocol/canonical-json.ts';
 import type { FinishedRecording } from '../../appliance/protocol/recorder-portal.ts';
-import { ATTESTATION_DOMAIN, writeAttestation } from '../../appliance/protocol/recording-receipt.ts';
+import { ATTESTATION_DOMAIN, receiptObject, writeAttestation } from '../../appliance/protocol/recording-receipt.ts';
 import { LIVE_FOR_MS, RECORDING_TOKEN_MS } from '../../appliance/sessions/recordings.ts';
 import { sha256 } from '../../appliance/sessions/session-secrets.ts';
 import { UNRECORDED_AFTER_MS } from '../../appliance/sessions/unrecorded-control.ts';
@@ -21,9 +22,18 @@ function recordingOf(sid: SessionId, over: Partial<FinishedRecording> = {}): Fin
     ...{ sid, linkId: toBase64Url(bytes(16)), nonce: toBase64Url(bytes(16)), sub: 'tina', technician: 'Tina' },
     ...{ forced: true, startedAt: 1000, durationMs: 5000, name: '2026/06/01/080000-a', bytes: 900, isWhole: true },
     ...{ sha256: toBase64Url(bytes(32)), offset: 700, receipt: { payload: 'AAAA', signature: 'BBBB' } },
-    ...{ isPaused: false, after: null, pausedMs: 0 },
+    ...{ isPaused: false, after: null, pausedMs: 0, attested: null },
     ...over,
   };
+}
+
+const bytesOf = (text: string) => Uint8Array.from(Buffer.from(text, 'base64url'));
+
+/** The recorder's word on a place; that it is signed is not looked at here. */
+function receiptFor({ sid, linkId, nonce }: FinishedRecording, offset: number, digest: Uint8Array<ArrayBuffer>) {
+  const place = { sid, linkId: bytesOf(linkId), nonce: bytesOf(nonce), offset, digest };
+  const payload = canonicalBytes({ ...receiptObject({ ...place, time: 1 }), kid: 'receipts' });
+  return { payload: toBase64Url(payload), signature: 'BBBB' };
 }
 
 async function events(at: TestSupport, sessionId: SessionId): Promise<string[]> {
@@ -91,29 +101,34 @@ test('H-05 a finished recording gets one manifest, signed, with the receipt and 
   t.teardown(() => at.close());
   const acts = recordingActs(at.parts.support.recordings, async () => true);
   const { id, applet, leg } = await linked(at);
-  const recording = recordingOf(id);
-  const { nonce, linkId } = recording;
-  const ask = (path: string, body: unknown) => acts[`POST /internal/recording/${path}`]?.(body);
+  const made = recordingOf(id);
+  const { nonce, linkId } = made;
+  const digest = bytes(32);
+  const [receipt, earlier] = [receiptFor(made, 700, bytes(32)), receiptFor(made, 600, digest)];
+  const recording = { ...made, receipt, attested: { offset: 600, receipt: earlier } };
+  const ask = async (path: string, body: unknown) => acts[`POST /internal/recording/${path}`]?.(body);
   await ask('live', { sid: id, linkId, nonce, isLive: true });
   await ask('live', { sid: id, linkId, nonce, isLive: true });
   t.true(await at.parts.support.recordings.isLive(id));
   const said = { sid: id, linkId: Buffer.from(linkId, 'base64url'), nonce: Buffer.from(nonce, 'base64url') };
   for (const offset of [300, 600, 500]) {
-    const attestation = { ...said, digest: bytes(32), offset, at: at.clock.now() };
+    const attestation = { ...said, digest, offset, at: at.clock.now() };
     const payload = writeAttestation(attestation as Parameters<typeof writeAttestation>[0]);
     leg.say({ type: 'attestation', payload, signature: applet.sign(ATTESTATION_DOMAIN, payload) });
   }
   await leg.settled();
-  t.is((await at.parts.support.recordings.attestationOf(nonce))?.bytes, 600, 'the furthest');
+  t.deepEqual(await ask('attested', { sid: id, nonce }), { offset: 600 }, 'the furthest');
+  for (const attested of [null, { offset: 500, receipt: null }])
+    await t.throwsAsync(ask('finished', { ...recording, attested }), { code: 'recording.attested-since' });
   const manifest = (await ask('finished', recording)) as { payload: string; signature: string };
   t.deepEqual(await ask('finished', recording), manifest, 'asked again, the same');
-  await t.throwsAsync(async () => ask('finished', { ...recording, sha256: toBase64Url(bytes(32)) }), {
+  await t.throwsAsync(ask('finished', { ...recording, sha256: toBase64Url(bytes(32)) }), {
     code: 'recording.other',
   });
   const text = Buffer.from(manifest.payload, 'base64url').toString('utf8');
   t.like(JSON.parse(text), {
     ...{
-      v: 1,
+      v: 2,
       type: 'recording',
       sid: id,
       nonce,
@@ -122,7 +137,7 @@ test('H-05 a finished recording gets one manifest, signed, with the receipt and 
       unattested: 100,
       isWhole: true,
     },
-    ...{ receipt: { payload: 'AAAA', signature: 'BBBB' }, appletKey: applet.spki },
+    ...{ receipt, attestedReceipt: earlier, appletKey: applet.spki },
   });
   const signed = Buffer.concat([Buffer.from('appliance/manifest/v1\0'), Buffer.from(manifest.payload, 'base64url')]);
   const key = { key: at.signerKey, dsaEncoding: 'ieee-p1363' } as const;
@@ -133,6 +148,22 @@ test('H-05 a finished recording gets one manifest, signed, with the receipt and 
   const [row] = await at.parts.support.recordings.list(id);
   t.like(row?.finished, { name: recording.name, durationMs: 5000, manifest });
   t.false(await at.parts.support.recordings.isLive(id));
+});
+
+test('H-05 attack: an applet that attests another stream than was received has attested nothing, and the log says so', async t => {
+  const at = await openTestSupport();
+  t.teardown(() => at.close());
+  const { recordings } = at.parts.support;
+  const { id, applet } = await linked(at);
+  const made = recordingOf(id);
+  const said = { sid: id, linkId: bytesOf(made.linkId), nonce: bytesOf(made.nonce), offset: 600, digest: bytes(32) };
+  const payload = writeAttestation({ ...said, at: 5 });
+  const actor = { kind: 'customer', id: null, name: null, address: null } as const;
+  await recordings.attested(id, { payload, signature: applet.sign(ATTESTATION_DOMAIN, payload) }, actor);
+  const [receipt, earlier] = [700, 600].map(offset => receiptFor(made, offset, bytes(32)));
+  await recordings.finished({ ...made, receipt: receipt ?? null, attested: { offset: 600, receipt: earlier ?? null } });
+  const found = await at.audit.search({ sessionId: id, event: 'recording.finished', limit: 10 });
+  t.like(found[0]?.entry, { detail: { attests: 'other', unattested: 700 } });
 });
 
 test('H-05 attack: an attestation of another session, or signed by another key, is nobody’s word', async t => {

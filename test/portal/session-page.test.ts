@@ -30,7 +30,7 @@ async function openSession(t: ExecutionContext) {
   await recordings.finished({
     ...{ sid: id, linkId: toBase64Url(linkId), nonce, name, bytes: FILM.length, sha256: digestOf(FILM), offset: 700 },
     ...{ sub: owner.id, technician: owner.name, forced: true, startedAt: 1000, durationMs: 125_000, isWhole: false },
-    ...{ receipt: null, isPaused: false, after: null, pausedMs: 0 },
+    ...{ receipt: null, attested: null, isPaused: false, after: null, pausedMs: 0 },
   });
   const path = join(at.folder, 'recordings/finished', name);
   mkdirSync(dirname(path), { recursive: true });
@@ -179,7 +179,14 @@ test('H-01 H-04 a recording with pauses is shown as what it is: parts of one, an
     at.parts.support.recordings.finished({
       ...{ sid: id, linkId: toBase64Url(bytes(16)), nonce, name: `2026/06/01/080000-${nonce}`, bytes: 1, offset: 1 },
       ...{ sub: 'tina', technician: 'Tina <b>', forced: false, startedAt, durationMs: 10_000, isWhole: true },
-      ...{ sha256: digestOf(nonce), receipt: null, isPaused: true, after, pausedMs: after === null ? 0 : 247_000 },
+      ...{
+        sha256: digestOf(nonce),
+        receipt: null,
+        attested: null,
+        isPaused: true,
+        after,
+        pausedMs: after === null ? 0 : 247_000,
+      },
     });
   const began = Date.UTC(2026, 5, 1, 14, 3, 0);
   const manifest = await film(first, null, began);

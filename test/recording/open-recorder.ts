@@ -50,6 +50,8 @@ export class TestRecorder implements AsyncDisposable {
   readonly #grants = new Map<string, RecordingGrant>();
   readonly #consoles: TestConsole[] = [];
   isPortalAway = false;
+  /** How far an applet has signed, of all streams. */
+  attested: number | null = null;
   /** What is kept of a finished recording. */
   format: 'rcrec' | 'avi' | 'both' = 'rcrec';
   receiptKey: PublicKeyInfo | null = null;
@@ -190,6 +192,7 @@ export class TestRecorder implements AsyncDisposable {
       this.lives.push(body);
       return [200, {}];
     }
+    if (url.endsWith('/attested')) return [200, { offset: this.attested }];
     if (url.endsWith('/finished')) {
       this.finishedRecordings.push(body);
       return [200, { kid: 'manifest', payload: JSON.stringify(body), signature: 'signed' }];
@@ -281,6 +284,6 @@ export function digestOf(path: string): string {
   return createHash('sha256').update(readFileSync(path)).digest('base64url');
 }
 
-export function receiptOf({ receipt }: FinishedRecording): RecordingReceipt {
+export function receiptOf({ receipt }: Pick<FinishedRecording, 'receipt'>): RecordingReceipt {
   return parseRecordingReceipt(fromBase64Url(receipt?.payload ?? ''));
 }

@@ -31,7 +31,9 @@ test('H-03 H-05 a stream is proved while it comes, and finished with a manifest 
   const console = await recorder.bring(stream, stream.nonce);
   t.is(await console.at(), 0);
   console.data(stream.start());
-  t.deepEqual((await console.receipt(stream.offset)).digest, stream.digest());
+  const early = stream.offset;
+  t.deepEqual((await console.receipt(early)).digest, stream.digest());
+  recorder.attested = early;
   console.data(concat(stream.beat(700), stream.fill(whole, [200, 1, 2]), stream.beat(100)));
   t.deepEqual((await console.receipt(stream.offset)).digest, stream.digest(), 'within a second or so');
   t.like(recorder.lives[0], { sid: stream.sid, nonce: toBase64Url(stream.nonce), isLive: true });
@@ -46,6 +48,13 @@ test('H-03 H-05 a stream is proved while it comes, and finished with a manifest 
   t.like(told, { sid: stream.sid, sub: 'tina', isWhole: true, offset: stream.offset, durationMs: 800, forced: true });
   t.is(told.sha256, digestOf(film));
   t.like(receiptOf(told), { offset: stream.offset, digest: stream.digest() });
+  const { offset: attested, receipt } = told.attested ?? { offset: 0, receipt: null };
+  t.is(attested, early);
+  t.like(
+    receiptOf({ receipt }),
+    { offset: early, digest: stream.digest(early) },
+    'for the place the applet has signed, too',
+  );
   const file = await openFile(Uint8Array.from(readFileSync(film)));
   t.is((await playAll(file)).at(-1)?.ms, 800);
   t.deepEqual(recorder.writing(), []);

@@ -2,6 +2,7 @@
 // as in the log.
 import type { AuditEntry } from '../../audit/entry.ts';
 import type { SignedManifest } from '../../protocol/recorder-portal.ts';
+import { attestedPart } from '../../protocol/recording-proof.ts';
 import type { ChatLine } from '../../sessions/chat.ts';
 import { SPEEDS } from '../player/playback.ts';
 import type { SeenSession, SessionHead, SessionRecording } from '../session-desk.ts';
@@ -152,10 +153,10 @@ function endOf({ startedAt, durationMs }: Finished): number {
   return startedAt + durationMs;
 }
 
-/** Whether the customer's program has signed all of what it sent. */
+/** Whether the customer's program has signed all of what the recorder received. */
 function isAttested({ payload }: SignedManifest): boolean {
-  const { unattested } = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'));
-  return unattested === 0;
+  const { is, unattested } = attestedPart(JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')));
+  return is === 'same' && unattested === 0;
 }
 
 /** `1:02:03`, `2:03` */

@@ -1,5 +1,6 @@
 // The hashed stream as it came, on this machine's own disk while it is recorded: after a restart the recorder reads it again
 // to know what the stream draws next. It is readable by the recorder alone and goes when the recording is finished.
+import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import type { Bytes } from '../../protocol/bytes.ts';
@@ -54,6 +55,18 @@ export class Journal {
       position += bytesRead;
       yield room.subarray(0, bytesRead);
     }
+  }
+
+  /** SHA-256 of so many bytes from its beginning; null where they are not here. */
+  async digest(bytes: number): Promise<Bytes | null> {
+    const hash = createHash('sha256');
+    let rest = bytes;
+    for await (const part of this.read()) {
+      hash.update(part.subarray(0, rest));
+      rest -= Math.min(rest, part.length);
+      if (rest === 0) return new Uint8Array(hash.digest());
+    }
+    return null;
   }
 
   /** What lies beyond was never whole. */

@@ -33,7 +33,7 @@ export interface LiveStreamParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly share: RecordingShare;
-  readonly portal: Pick<RecordingPortal, 'live' | 'finished'>;
+  readonly portal: Pick<RecordingPortal, 'live' | 'finished' | 'attested'>;
   /** The nonce, base64url. */
   readonly name: string;
   readonly journal: Journal;
@@ -162,7 +162,8 @@ export class LiveStream {
     else {
       const { isEnded: isWhole, isPaused, receipt } = recorder;
       const proof = { offset: writtenOffset, isWhole, isPaused, receipt: receipt?.signed ?? null };
-      const { bytes } = await finishFile(share, portal, { name, head: headOf(begin), durationMs, ...proof });
+      const receiptAt = (offset: number) => recorder.receiptAt(offset);
+      const { bytes } = await finishFile(share, portal, { name, head: headOf(begin), durationMs, ...proof, receiptAt });
       log.info('recording.finished', { stream: name, sessionId: begin.sid, bytes });
     }
     this.#isOver = true;
