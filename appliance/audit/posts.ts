@@ -193,7 +193,9 @@ export class Posts {
         ...{ giveUpAt: post.giveUpAt, doneAt: state === 'waiting' ? null : now },
         nextAt: Math.max(now, Math.min(now + waitMs, post.giveUpAt)), // once more when its time is over
       };
-      if (!(await changePost(tx, post, to)) || state === 'waiting') return;
+      const isGone = (await findPost(tx, post.id)) === undefined; // erased while it was on its way: the CRM has it all the same
+      if (!(await changePost(tx, post, to)) && !(isGone && state === 'sent')) return;
+      if (state === 'waiting') return;
       const detail = { tries: to.tries, ...(error === null ? {} : { code: error.code }) };
       const event = `post.${state}`;
       await audit.append(tx, { event, actor: applianceActor, sessionId: post.sessionId, subject: post.id, detail });

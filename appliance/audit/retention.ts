@@ -11,6 +11,7 @@ import type { Transaction } from '../store/sql.ts';
 import type { Store } from '../store/store.ts';
 import { type AuditLog, monthOf } from './audit.ts';
 import { type Actor, type AuditDetail, applianceActor } from './entry.ts';
+import { findErasure } from './erasure/erasure-store.ts';
 import {
   deleteHold,
   findAnyOf,
@@ -171,7 +172,7 @@ export class Retention {
     return listHolds(this.#parts.store.core.read);
   }
 
-  /** @throws ApplianceError `hold.no-session`, `hold.reason`, `hold.there` */
+  /** @throws ApplianceError `hold.no-session`, `hold.reason`, `hold.there`, `hold.erased` */
   async hold(actor: Actor, sessionId: SessionId, reason: string): Promise<void> {
     const text = reason.normalize('NFC').trim();
     if (text === '' || text.length > 500)
@@ -184,6 +185,9 @@ export class Retention {
         throw new ApplianceError('conflict', 'hold.there', 'that session is under a hold already');
       const who = { setBy: actor.id ?? '', setByName: actor.name ?? '' };
       await store.core.transaction(async tx => {
+        // In it, as an erasure looks for holds in its own: one of the two is first.
+        if ((await findErasure(tx, sessionId)) !== undefined)
+          throw new ApplianceError('conflict', 'hold.erased', 'that session is erased, or is being erased just now');
         await insertHold(tx, { sessionId, reason: text, ...who, setAt: clock.now() });
         await audit.append(tx, { event: 'hold.set', actor, sessionId, detail: { reason: text } });
       });

@@ -208,14 +208,21 @@ class PortalProcess {
     this.#closeFace = async () => {
       for (const part of [certificates, status, keeping, support, identity]) await part.close();
     };
-    for (const part of [keeping, status, certificates]) part.start();
+    await keeping.start();
+    for (const part of [status, certificates]) part.start();
     const portal = new Portal({
       ...shared,
       assets: await assets,
       backups: new BackupDesk(domain.backups, actor => makeBackup(domain, actor)),
       ...auditDesk({ ...domain, support, clock: systemClock }),
       evidence: this.#evidence(domain, support, recordingFolder),
-      sessionDesk: new SessionDesk({ ...domain, ...shared, support, films: new KeptRecordings(recordingFolder) }),
+      sessionDesk: new SessionDesk({
+        ...domain,
+        ...shared,
+        support,
+        keeping,
+        films: new KeptRecordings(recordingFolder),
+      }),
       settings: this.#settings(domain, recordingFolder),
       certificates,
       organisation,

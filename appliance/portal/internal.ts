@@ -97,7 +97,8 @@ export class Internal implements Answerer {
       const status = error instanceof ApplianceError ? error.status : 500;
       if (status === 500)
         this.#parts.log.error('portal.defect', { path: request.url ?? '', why: describeError(error) });
-      send(answer, status, { message: describeError(error) });
+      const code = error instanceof ApplianceError ? error.code : 'appliance.defect';
+      send(answer, status, { code, message: describeError(error) });
     }
   }
 

@@ -1,5 +1,7 @@
-// What becomes of finished sessions and recordings, put together: the post to a CRM, the auditors' share, how long all is kept.
+// What becomes of finished sessions and recordings, put together: the post to a CRM, the auditors' share, how long all is kept,
+// and what is erased on demand.
 import type { AuditLog } from '../audit/audit.ts';
+import { Erasures } from '../audit/erasures.ts';
 import { Posts, type PostsParts } from '../audit/posts.ts';
 import { Retention } from '../audit/retention.ts';
 import type { Clock } from '../clock.ts';
@@ -31,6 +33,7 @@ export class Keeping {
   readonly share: ShareAccounts;
   readonly opens: ShareOpens;
   readonly retention: Retention;
+  readonly erasures: Erasures;
 
   constructor(options: KeepingOptions) {
     const { members } = options.identity;
@@ -40,13 +43,17 @@ export class Keeping {
     };
     this.posts = new Posts(options);
     const recordings = new KeptRecordings(options.recordingFolder);
-    this.retention = new Retention({ ...options, recordings, sessions: new EndedSessions(options.store) });
+    const sessions = new EndedSessions(options.store);
+    this.retention = new Retention({ ...options, recordings, sessions });
+    this.erasures = new Erasures({ ...options, sessions, films: recordings });
     const nameOf = async (memberId: string) => (await members.find(memberId))?.name ?? null;
     this.opens = new ShareOpens({ ...options, nameOf, folder: options.recordingFolder });
     this.share = new ShareAccounts({ ...options, isAuditor, beforeTaken: () => this.opens.follow() });
   }
 
-  start(): void {
+  /** Before anything is served: what was erased is gone then. */
+  async start(): Promise<void> {
+    await this.erasures.start();
     this.posts.start();
     this.share.start();
     this.opens.start();
@@ -54,6 +61,7 @@ export class Keeping {
   }
 
   async close(): Promise<void> {
+    await this.erasures.close();
     await this.retention.close();
     await this.posts.close();
     await this.share.close();

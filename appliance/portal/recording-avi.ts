@@ -15,6 +15,7 @@ import {
   RECORDING_FORMAT_PATH,
   type SignedManifest,
 } from '../protocol/recorder-portal.ts';
+import type { SessionRecordings } from '../sessions/recordings.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Store } from '../store/store.ts';
 import type { InternalActs } from './internal.ts';
@@ -35,6 +36,7 @@ export interface RecordingAviParts {
   readonly store: Pick<Store, 'core'>;
   readonly audit: Pick<AuditLog, 'append'>;
   readonly sessions: Pick<Sessions, 'get'>;
+  readonly recordings: Pick<SessionRecordings, 'checkNotErased'>;
   readonly groups: Pick<Groups, 'path'>;
   readonly signer: { signManifest(payload: Readonly<Record<string, string | number>>): Promise<SignedBytes> };
   readonly clock: Clock;
@@ -67,6 +69,7 @@ async function formatOf({ sessions, groups }: RecordingAviParts, id: SessionId):
 
 async function signAvi(parts: RecordingAviParts, made: z.infer<typeof Made>): Promise<SignedManifest> {
   const { sid: sessionId, name, rcrecSha256, sha256, bytes, codec, frames, width, height, isOnly } = made;
+  parts.recordings.checkNotErased(sessionId);
   const facts = { name, rcrecSha256, sha256, bytes, codec };
   const { kid, signature, payload } = await parts.signer.signManifest({
     ...{ v: 1, type: 'recording-avi', sid: sessionId, ...facts, frames, width, height, madeAt: parts.clock.now() },

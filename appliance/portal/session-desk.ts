@@ -4,6 +4,8 @@ import { createHash } from 'node:crypto';
 import type { AuditLog } from '../audit/audit.ts';
 import type { StoredEntry } from '../audit/audit-store.ts';
 import type { Actor } from '../audit/entry.ts';
+import type { Erasure, Erasures } from '../audit/erasures.ts';
+import type { LegalHold, Retention } from '../audit/retention.ts';
 import type { Clock } from '../clock.ts';
 import { ApplianceError } from '../errors.ts';
 import type { SessionId } from '../guid.ts';
@@ -12,6 +14,7 @@ import type { KeptRecordings, RecordingFiles } from '../recording/kept-recording
 import type { ChatLine } from '../sessions/chat.ts';
 import type { RecordingRow } from '../sessions/recording-store.ts';
 import type { SessionRow } from '../sessions/session-store.ts';
+import type { BackupInfo, Backups } from '../store/backup.ts';
 import type { Store } from '../store/store.ts';
 import type { Support } from './support.ts';
 import type { SignedIn } from './web/context.ts';
@@ -32,6 +35,11 @@ export interface SessionDeskParts {
   readonly audit: AuditLog;
   readonly support: Pick<Support, 'sessions' | 'chat' | 'groups' | 'channels' | 'recordings'>;
   readonly films: Pick<KeptRecordings, 'filesOf'>;
+  readonly keeping: {
+    readonly erasures: Pick<Erasures, 'find' | 'erase'>;
+    readonly retention: Pick<Retention, 'holds'>;
+  };
+  readonly backups: Pick<Backups, 'list'>;
   readonly clock: Clock;
 }
 
@@ -60,6 +68,11 @@ export interface SeenSession {
   /** What is missing of them at the beginning. */
   readonly missing: 'archived' | 'too-many' | null;
   readonly recordings: readonly SessionRecording[];
+  /** Null where it was not asked for. */
+  readonly erasure: Erasure | null;
+  readonly hold: LegalHold | null;
+  /** Of the store, newest first. */
+  readonly backups: readonly BackupInfo[];
 }
 
 export class SessionDesk {
@@ -85,6 +98,25 @@ export class SessionDesk {
       missing: isWhole ? null : entries.length < MAX_ENTRIES ? 'archived' : 'too-many',
       lines: await support.chat.list(sessionId).catch(ifErased),
       recordings: await Promise.all((await support.recordings.list(sessionId)).map(row => this.#withFiles(row))),
+      ...(await this.#kept(sessionId)),
+    };
+  }
+
+  /**
+   * All it holds goes, for good; the log keeps that it did.
+   * @throws ApplianceError `erasure.…`; nothing has changed then
+   */
+  erase(actor: Actor, sessionId: SessionId, reason: string): Promise<void> {
+    return this.#parts.keeping.erasures.erase(actor, sessionId, reason);
+  }
+
+  async #kept(id: SessionId): Promise<Pick<SeenSession, 'erasure' | 'hold' | 'backups'>> {
+    const { keeping, backups } = this.#parts;
+    const holds = await keeping.retention.holds();
+    return {
+      erasure: (await keeping.erasures.find(id)) ?? null,
+      hold: holds.find(({ sessionId }) => sessionId === id) ?? null,
+      backups: await backups.list(),
     };
   }
 

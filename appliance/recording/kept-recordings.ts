@@ -1,10 +1,12 @@
 // Finished recordings, as retention sees them (audit/retention.ts): by the month in their path, whoever they are of.
 import { lstat, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { ErasableFilms } from '../audit/erasures.ts';
 import type { KeptRecordings as Face, KeptRecording } from '../audit/retention.ts';
 import { parseSessionId, type SessionId } from '../guid.ts';
 import { attempt } from './rcrec-disk.ts';
 
+const DAY_MS = 86_400_000;
 const YEAR = /^\d{4}$/;
 const TWO_DIGITS = /^\d{2}$/;
 /** `080000-<session>-<stream>`, then an ending. */
@@ -24,7 +26,7 @@ export interface RecordingFiles {
   readonly aviManifest: string | null;
 }
 
-export class KeptRecordings implements Face {
+export class KeptRecordings implements Face, ErasableFilms {
   readonly #finished: string;
 
   /** @param folder of the recording share */
@@ -77,6 +79,24 @@ export class KeptRecordings implements Face {
     });
   }
 
+  /** By the day in their path: whatever of a session's is there, whether the store knows of it or not. */
+  removeOf(id: SessionId, from: number, until: number): Promise<{ readonly films: number; readonly bytes: number }> {
+    return attempt(async () => {
+      const removed = { films: 0, bytes: 0 };
+      if (!(await readdir(dirname(this.#finished))).includes('finished')) return removed;
+      for (const day of daysFrom(from, until)) {
+        const names = await readdir(join(this.#finished, day)).catch(ifThere);
+        if (names === null) continue;
+        for (const recording of (await this.#ofDay(day)).filter(({ sessionId }) => sessionId === id)) {
+          await this.remove(recording);
+          removed.films++;
+          removed.bytes += recording.bytes;
+        }
+      }
+      return removed;
+    });
+  }
+
   async #ofDay(day: string): Promise<KeptRecording[]> {
     const byStem = new Map<string, { sessionId: SessionId; bytes: number }>();
     for (const file of await readdir(join(this.#finished, day))) {
@@ -104,6 +124,14 @@ export class KeptRecordings implements Face {
       await rmdir(join(this.#finished, at));
     }
   }
+}
+
+/** `2026/06/01`, … the last of them the day after: a film begins when its picture does. */
+function daysFrom(from: number, until: number): string[] {
+  const days: string[] = [];
+  for (let at = from - (from % DAY_MS); at <= until + DAY_MS; at += DAY_MS)
+    days.push(new Date(at).toISOString().slice(0, 10).replaceAll('-', '/'));
+  return days;
 }
 
 async function fileAt(path: string): Promise<KeptFile | null> {

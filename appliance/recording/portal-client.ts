@@ -25,6 +25,8 @@ const Grant = z.strictObject({ sid: z.string().transform(parseSessionId), sub: z
 const Attested = z.strictObject({ offset: z.int().min(1).nullable() });
 const Manifest = z.strictObject({ kid: z.string(), payload: z.string(), signature: z.string() });
 const Format = z.strictObject({ format: z.enum(['rcrec', 'avi', 'both']).nullable() });
+const ERASED = 'recording.erased';
+const Refusal = z.object({ code: z.literal(ERASED) });
 export type KeptFormat = z.infer<typeof Format>['format'];
 
 export class RecordingPortal {
@@ -62,7 +64,10 @@ export class RecordingPortal {
     return shaped(Attested, status, body).offset;
   }
 
-  /** @throws ApplianceError `recording.portal-away`, also where the applet has signed more meanwhile */
+  /**
+   * @throws ApplianceError `recording.portal-away`, also where the applet has signed more meanwhile; `recording.erased`: nothing of it
+   *   is to be kept
+   */
   async finished(recording: FinishedRecording): Promise<SignedManifest> {
     const { status, body } = await this.#post(RECORDING_FINISHED_PATH, recording);
     return shaped(Manifest, status, body);
@@ -74,7 +79,7 @@ export class RecordingPortal {
     return shaped(Format, status, body).format;
   }
 
-  /** @throws ApplianceError `recording.portal-away` */
+  /** @throws ApplianceError `recording.portal-away`, `recording.erased`: there is to be none */
   async aviMade(avi: MadeAvi): Promise<SignedManifest> {
     const { status, body } = await this.#post(RECORDING_AVI_PATH, avi);
     return shaped(Manifest, status, body);
@@ -116,6 +121,8 @@ export class RecordingPortal {
 function shaped<T>(schema: z.ZodType<T>, status: number, body: unknown): T {
   const result = status === 200 ? schema.safeParse(body) : undefined;
   if (result?.success === true) return result.data;
+  if (status === 404 && Refusal.safeParse(body).success)
+    throw new ApplianceError('missing', ERASED, 'its session was erased'); // the portal's very word: a film is deleted for it
   throw portalAway(`the portal answered ${status}`, result?.error);
 }
 

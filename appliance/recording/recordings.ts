@@ -17,7 +17,7 @@ import { RcrecDiskOutput, RcrecDiskSource, sha256 } from './rcrec-disk.ts';
 import { RcrecWriter } from './rcrec-writer.ts';
 import { finishFile } from './receive/finishing.ts';
 import { Journal } from './receive/journal.ts';
-import { LiveStream, type StreamBringer } from './receive/live-stream.ts';
+import { isErased, LiveStream, type StreamBringer } from './receive/live-stream.ts';
 import { writeNote } from './receive/picture-track.ts';
 import type { RecordingShare } from './recording-share.ts';
 import { type FileBegun, StreamRecorder, type StreamRecorderParts } from './stream-recorder.ts';
@@ -147,6 +147,11 @@ export class Recordings {
       await finish();
       this.#unfinished.delete(name);
     } catch (error) {
+      if (isErased(error)) {
+        await this.#parts.share.discard(name);
+        this.#unfinished.delete(name);
+        return;
+      }
       this.#parts.log.warn('recording.not-finished', { stream: name, why: describeError(error) }); // in a second again
     }
   }

@@ -1,11 +1,15 @@
-// Sessions that are over, as retention sees them (audit/retention.ts): when they ended, and that they go.
+// Sessions that are over, as retention and erasure see them (audit/retention.ts, audit/erasures.ts): when they ended, and that they
+// go.
+import type { ErasableSession, ErasableSessions } from '../audit/erasures.ts';
 import type { EndedSessions as Face } from '../audit/retention.ts';
 import type { SessionId } from '../guid.ts';
 import type { Transaction } from '../store/sql.ts';
 import type { Store } from '../store/store.ts';
+import { listRecordings } from './recording-store.ts';
+import { isOver } from './session-state.ts';
 import { deleteSession, findSession, listEndedBefore } from './session-store.ts';
 
-export class EndedSessions implements Face {
+export class EndedSessions implements Face, ErasableSessions {
   readonly #store: Pick<Store, 'core'>;
 
   constructor(store: Pick<Store, 'core'>) {
@@ -18,6 +22,15 @@ export class EndedSessions implements Face {
 
   endedBefore(before: number, limit: number): Promise<SessionId[]> {
     return listEndedBefore(this.#store.core.read, before, limit);
+  }
+
+  async look(tx: Transaction, id: SessionId): Promise<ErasableSession | undefined> {
+    const session = await findSession(tx, id);
+    if (session === undefined) return undefined;
+    const recordings = await listRecordings(tx, id);
+    const isAllFinished = recordings.every(({ finished }) => finished !== null);
+    const recordedAt = isAllFinished ? Math.max(0, ...recordings.map(({ finished }) => finished?.at ?? 0)) : null;
+    return { createdAt: session.createdAt, endedAt: isOver(session.state) ? session.endedAt : null, recordedAt };
   }
 
   /** The row and all that hangs on it; its key is the caller's affair. */

@@ -146,12 +146,13 @@ export class SessionRecordings {
   /**
    * A recording is finished: its file is as it will stay. Said again, the same manifest is given.
    * @throws ApplianceError `recording.other`: another one of that name is finished; `recording.attested-since`: the applet has
-   *   signed more than the recorder knew of, so its receipt is for another place
+   *   signed more than the recorder knew of, so its receipt is for another place; `recording.erased`: its session was
    */
   async finished(recording: FinishedRecording): Promise<SignedManifest> {
     this.#heardAt.delete(recording.nonce);
     const { store, audit, signer, clock, sessions } = this.#options;
     const { nonce, sid: sessionId, linkId } = recording;
+    this.checkNotErased(sessionId);
     const known = (await findRecording(store.core.read, nonce))?.finished;
     if (known != null) {
       if (known.sha256 === recording.sha256 && known.name === recording.name) return known.manifest;
@@ -196,6 +197,12 @@ export class SessionRecordings {
       const detail = { stream: row.nonce, bytes: row.bytes, digest: row.digest };
       await audit.append(tx, { event: 'recording.attested', actor, sessionId, detail });
     });
+  }
+
+  /** @throws ApplianceError `recording.erased`: nothing is made or kept of it any more */
+  checkNotErased(id: SessionId): void {
+    if (!this.#options.store.sessionKeys.erased.has(id)) return;
+    throw new ApplianceError('missing', 'recording.erased', 'its session was erased');
   }
 
   list(sessionId: SessionId, from: Reader = this.#options.store.core.read): Promise<RecordingRow[]> {

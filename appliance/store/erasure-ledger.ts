@@ -1,6 +1,6 @@
 // Which session keys were destroyed, one JSON line each, in the store and beside the backups: a restore destroys them
 // again before anything is served. It holds session numbers and times, nothing about the people.
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, truncateSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { ApplianceError } from '../errors.ts';
@@ -24,26 +24,53 @@ export class ErasureLedger {
     this.#paths = paths;
   }
 
-  /** Makes the files that aren't there, so that a missing ledger is never taken for an empty one. */
-  prepare(): void {
+  /**
+   * Makes all copies one: each gets what another has, and loses a last line that was not written whole, for what it speaks of
+   * was not destroyed yet.
+   * @param isNew a store that had no keys before; of any other there is a ledger, and a missing one is never taken for an empty one
+   * @returns whose keys are destroyed
+   * @throws ApplianceError `erasure-ledger.missing`, `erasure-ledger.malformed`
+   */
+  prepare(isNew: boolean): ReadonlySet<SessionId> {
+    for (const path of this.#paths) mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    const there = this.#paths.filter(path => existsSync(path));
+    const [first = ''] = this.#paths;
+    if (there.length === 0 && !isNew) throw missing(first);
+    const all = new Map(there.flatMap(readLedger).map(erasure => [erasure.sessionId, erasure]));
     for (const path of this.#paths) {
-      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-      appendDurably(path, '');
+      const own = new Set(existsSync(path) ? readLedger(path).map(({ sessionId }) => sessionId) : []);
+      cutTornLine(path);
+      const lines = [...all.values()].filter(({ sessionId }) => !own.has(sessionId)).map(lineOf);
+      appendDurably(path, lines.join(''));
     }
+    return new Set(all.keys());
   }
 
   append(erasure: Erasure): void {
-    for (const path of this.#paths) appendDurably(path, `${JSON.stringify(erasure)}\n`);
+    for (const path of this.#paths) appendDurably(path, lineOf(erasure));
   }
+}
+
+function lineOf(erasure: Erasure): string {
+  return `${JSON.stringify(erasure)}\n`;
+}
+
+function cutTornLine(path: string): void {
+  if (!existsSync(path)) return;
+  const text = readFileSync(path, 'utf8');
+  if (text !== '' && !text.endsWith('\n'))
+    truncateSync(path, Buffer.byteLength(text.slice(0, text.lastIndexOf('\n') + 1)));
+}
+
+function missing(path: string): ApplianceError {
+  return new ApplianceError('missing', 'erasure-ledger.missing', `${path} is missing`, {
+    hint: 'Without it erased data would come back. Put the ledger kept beside the backups there.',
+  });
 }
 
 /** @throws ApplianceError `erasure-ledger.missing`, `erasure-ledger.malformed` naming the line */
 export function readLedger(path: string): Erasure[] {
-  if (!existsSync(path)) {
-    throw new ApplianceError('missing', 'erasure-ledger.missing', `${path} is missing`, {
-      hint: 'Without it erased data would come back. Put the ledger kept beside the backups there.',
-    });
-  }
+  if (!existsSync(path)) throw missing(path);
   const lines = readFileSync(path, 'utf8').split('\n');
   return lines.slice(0, -1).map((text, at) => parseLine(text, at + 1));
 }

@@ -19,15 +19,36 @@ export class SessionKeys {
   readonly #clock: Clock;
   readonly #ledger: ErasureLedger;
   readonly #cache = new Map<SessionId, Uint8Array>();
-  /** Whose destruction has begun: nothing is opened for them any more. */
-  readonly #gone = new Set<SessionId>();
+  /** In the ledger: their destruction has begun at least, and nothing is opened for them any more. */
+  readonly #erased: Set<SessionId>;
   readonly #copies: ((sessionId: SessionId) => Promise<void>)[] = [];
 
-  constructor(database: DatabaseFile, keyEncryptionKey: Uint8Array, clock: Clock, ledger: ErasureLedger) {
+  /** @param erased what the ledger says is destroyed */
+  constructor(
+    database: DatabaseFile,
+    keyEncryptionKey: Uint8Array,
+    clock: Clock,
+    { ledger, erased }: { readonly ledger: ErasureLedger; readonly erased: ReadonlySet<SessionId> },
+  ) {
     this.#database = database;
     this.#keyEncryptionKey = keyEncryptionKey;
     this.#clock = clock;
     this.#ledger = ledger;
+    this.#erased = new Set(erased);
+  }
+
+  /** Whose keys were destroyed, ever. */
+  get erased(): ReadonlySet<SessionId> {
+    return this.#erased;
+  }
+
+  /** Before anything is opened: a key that a copy of the file brought back, or a kill left, goes again. */
+  async applyLedger(): Promise<void> {
+    const ids = JSON.stringify([...this.#erased]);
+    const { changes } = await this.#database.transaction(tx =>
+      tx.run('DELETE FROM session_key WHERE session_id IN (SELECT value FROM json_each(?))', [ids]),
+    );
+    if (changes > 0) await this.#database.checkpoint();
   }
 
   /** Makes the session's key and commits it. To be called before the session's own row is written. */
@@ -68,8 +89,8 @@ export class SessionKeys {
    * was made of what it opened. Where that fails, it is to be called again.
    */
   async destroy(sessionId: SessionId): Promise<void> {
-    this.#ledger.append({ sessionId, at: this.#clock.now() });
-    this.#gone.add(sessionId);
+    if (!this.#erased.has(sessionId)) this.#ledger.append({ sessionId, at: this.#clock.now() });
+    this.#erased.add(sessionId);
     this.#cache.get(sessionId)?.fill(0);
     this.#cache.delete(sessionId);
     for (const erase of this.#copies) await erase(sessionId);
@@ -78,12 +99,12 @@ export class SessionKeys {
   }
 
   async #key(sessionId: SessionId): Promise<Uint8Array> {
-    if (this.#gone.has(sessionId)) throw destroyed();
+    if (this.#erased.has(sessionId)) throw destroyed();
     const cached = this.#cache.get(sessionId);
     if (cached !== undefined) return cached;
     const row = await this.#database.read.get('SELECT wrapped FROM session_key WHERE session_id = ?', [sessionId]);
     const wrapped = row?.wrapped;
-    if (!(wrapped instanceof Uint8Array) || this.#gone.has(sessionId)) throw destroyed();
+    if (!(wrapped instanceof Uint8Array) || this.#erased.has(sessionId)) throw destroyed();
     const key = decrypt(this.#keyEncryptionKey, sessionId, wrapped);
     this.#remember(sessionId, key);
     return key;

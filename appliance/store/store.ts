@@ -71,7 +71,7 @@ export class Store {
   readonly #opened: Opened;
   readonly #months = new Map<string, Promise<DatabaseFile>>();
 
-  private constructor(options: StoreOptions, opened: Opened, ledger: ErasureLedger) {
+  private constructor(options: StoreOptions, opened: Opened, ledger: ConstructorParameters<typeof SessionKeys>[3]) {
     this.#options = options;
     this.#opened = opened;
     this.folder = options.folder;
@@ -96,14 +96,16 @@ export class Store {
       closing.push(() => lock.close());
       const core = await openFile(options, driver, 'core.db', readMigrations(join(migrations, 'core')));
       closing.push(() => core.close());
+      const hadKeys = existsSync(join(folder, 'keys.db'));
       const keyFile = await openFile(options, driver, 'keys.db', readMigrations(join(migrations, 'keys')));
       closing.push(() => keyFile.close());
       if (keys.keyEncryption.length !== 32) throw defect('a key-encryption key has 32 bytes');
       const ledger = new ErasureLedger([folder, ...(options.backups ? [options.backups] : [])].map(inFolder));
-      ledger.prepare();
+      const erased = ledger.prepare(!hadKeys);
       const logMigrations = readMigrations(join(migrations, 'log'));
-      const store = new Store(options, { lock, core, keys: keyFile, logMigrations, driver }, ledger);
+      const store = new Store(options, { lock, core, keys: keyFile, logMigrations, driver }, { ledger, erased });
       closing.splice(0, closing.length, () => store.close());
+      await store.sessionKeys.applyLedger();
       for (const month of store.months()) await store.#monthFile(month);
       store.searchFiles.tidy();
       return store;
@@ -155,6 +157,11 @@ export class Store {
   bytesOf(month: string): number {
     const paths = [join(this.folder, `log-${month}.db`), this.#archivePath(month)];
     return paths.reduce((sum, path) => sum + (statSync(path, { throwIfNoEntry: false })?.size ?? 0), 0);
+  }
+
+  /** No deleted row is left in the write-ahead log of `core.db`. @throws ApplianceError `store.busy` */
+  async checkpoint(): Promise<void> {
+    await this.#opened.core.checkpoint();
   }
 
   /** The file of a month, made when it isn't there. @param month `YYYYMM` */

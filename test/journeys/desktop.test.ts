@@ -61,7 +61,12 @@ async function takesBack(t: ExecutionContext, { page }: Technician, window: Page
 }
 
 /** By keyboard, with one yes: recorded, paused, and on. Both see it all the time. */
-async function recordsWithAPause(t: ExecutionContext, technician: Technician, window: Page): Promise<void> {
+async function recordsWithAPause(
+  t: ExecutionContext,
+  technician: Technician,
+  window: Page,
+  desktop: Desktop,
+): Promise<void> {
   const { page } = technician;
   const sign = page.getByTestId('recording');
   await page.getByRole('button', { name: 'Record', exact: true }).click();
@@ -78,6 +83,7 @@ async function recordsWithAPause(t: ExecutionContext, technician: Technician, wi
   await sign.getByText('Recording', { exact: true }).waitFor();
   await window.getByText('What is shown of your screen is being recorded.').waitFor();
   await page.locator('.screen[data-phase="live"]').waitFor();
+  await isExact(t, page, desktop);
   await page.getByRole('button', { name: 'Stop recording' }).press('Enter');
   await sign.waitFor({ state: 'detached' });
 }
@@ -123,7 +129,7 @@ test.serial(
     await isExact(t, page, desktop);
     await showsThePointer(t, page, desktop);
     await technician.look(t, 'desktop-seen');
-    await recordsWithAPause(t, technician, window);
+    await recordsWithAPause(t, technician, window, desktop);
     await isOneOfTwoParts(t, appliance);
 
     await asksToControl(technician, window);

@@ -111,8 +111,23 @@ async function retention(t: ExecutionContext, at: Appliance, admin: TestBrowser,
   await page.getByText('No session is under a hold.').waitFor();
 }
 
+async function erases(t: ExecutionContext, at: Appliance, admin: TestBrowser, id: string) {
+  const { page } = admin;
+  await page.goto(`${at.url}/auditor/sessions/${id}`);
+  await page.getByLabel('Reason').fill('The customer asked for it.');
+  await page.getByLabel('Type the first 6 characters').fill('wrong');
+  await look(t, admin, 'session-erase');
+  await page.getByRole('button', { name: 'Erase for good' }).press('Enter');
+  await page.getByText('Type the first 6 characters of the session’s number, as').waitFor();
+  await page.getByLabel('Type the first 6 characters').fill(id.slice(0, 6));
+  await page.getByLabel('Type the first 6 characters').press('Enter');
+  await page.getByText('This session was erased on').waitFor();
+  t.is(await page.getByText('Grace Hopper').count(), 0);
+  await look(t, admin, 'session-erased');
+}
+
 test.serial(
-  'H-04 G-05 G-06 an auditor fetches a film; sessions are posted; what is old goes when it was confirmed',
+  'H-04 G-05 G-06 K-01 an auditor fetches a film; sessions are posted; what is old goes when it was confirmed; one is erased',
   async t => {
     t.timeout(240_000);
     await using share = await TestShare.start();
@@ -127,7 +142,8 @@ test.serial(
     const id = await endedSession(appliance, admin.page);
     await look(t, admin, 'posts');
     await retention(t, appliance, admin, film, id);
-    for (const topic of ['share', 'posts', 'retention']) {
+    await erases(t, appliance, admin, id);
+    for (const topic of ['share', 'posts', 'retention', 'erasure']) {
       await admin.page.goto(`${appliance.url}/help/${topic}`);
       await look(t, admin, `help-${topic}`);
     }

@@ -18,7 +18,7 @@ import { diagnosticFiles } from '../../appliance/portal/diagnostics.ts';
 import { Internal } from '../../appliance/portal/internal.ts';
 import { Keeping } from '../../appliance/portal/keeping.ts';
 import { makeAssets, Portal, type PortalParts } from '../../appliance/portal/portal.ts';
-import { SessionDesk } from '../../appliance/portal/session-desk.ts';
+import { SessionDesk, type SessionDeskParts } from '../../appliance/portal/session-desk.ts';
 import { sessionDescriber } from '../../appliance/portal/session-details.ts';
 import { SettingsDesk } from '../../appliance/portal/settings-desk.ts';
 import { SocketListener } from '../../appliance/portal/socket-listener.ts';
@@ -224,7 +224,7 @@ let assets: ReturnType<typeof makeAssets> | undefined;
 export async function openTestPortal(
   at: Pick<TestIdentity, 'identity' | 'audit' | 'store' | 'folder' | 'clock'>,
   parts: Parts,
-  over: Partial<PortalParts> & Pick<PortalParts, 'programs'>,
+  over: Partial<PortalParts> & Pick<PortalParts, 'programs'> & { storeBackups?: SessionDeskParts['backups'] },
 ): Promise<Portal> {
   assets ??= makeAssets();
   const keeping = over.keeping ?? newKeeping(at, parts.support);
@@ -240,7 +240,10 @@ export async function openTestPortal(
     backups: { list: async () => [], start: async () => undefined, isRunning: () => false, lastFault: () => null },
     ...auditDesk({ ...at, ...parts }),
     evidence: { bundle: notHere, verifier: notHere },
-    sessionDesk: new SessionDesk({ ...at, ...parts, films: new KeptRecordings(join(at.folder, 'recordings')) }),
+    sessionDesk: new SessionDesk({
+      ...{ ...at, ...parts, keeping, backups: over.storeBackups ?? { list: async () => [] } },
+      films: new KeptRecordings(join(at.folder, 'recordings')),
+    }),
     settings: newSettings(at),
     certificates: newCertificates(at),
     organisation: { name: 'Kestrel Works', timeZone: 'Europe/London' },
@@ -253,7 +256,10 @@ export async function openTestPortal(
 }
 
 /** Support, and the portal on a socket of its own: what a console meets. */
-export async function openTestDesk(over: Partial<PortalParts> = {}, config?: ApplianceConfig) {
+export async function openTestDesk(
+  over: Partial<PortalParts> & { storeBackups?: SessionDeskParts['backups'] } = {},
+  config?: ApplianceConfig,
+) {
   const at = await openTestSupport();
   const keeping = newKeeping(at, at.parts.support);
   const status = newStatus(at, at.parts.support, keeping, config);
@@ -272,5 +278,5 @@ export async function openTestDesk(over: Partial<PortalParts> = {}, config?: App
     await at.close();
   };
   const consoleOf = ({ token }: { token: string }) => new TestConsole(socketPath, token);
-  return { ...at, socketPath, status, routes: portal.routes, consoleOf, close };
+  return { ...at, socketPath, status, keeping, routes: portal.routes, consoleOf, close };
 }

@@ -4,6 +4,7 @@ import { sessionIdFrom } from '../../appliance/guid.ts';
 import { ROOT_GROUP_ID } from '../../appliance/permissions/group-store.ts';
 import { recordingAviActs } from '../../appliance/portal/recording-avi.ts';
 import { canonicalBytes } from '../../appliance/protocol/canonical-json.ts';
+import { SessionRecordings } from '../../appliance/sessions/recordings.ts';
 import { master, openSessions } from '../sessions/open-sessions.ts';
 
 async function open() {
@@ -13,7 +14,8 @@ async function open() {
       ...{ kid: 'k', signature: 's', payload: canonicalBytes({ ...payload, kid: 'k' }) },
     }),
   };
-  const acts = recordingAviActs({ ...at, signer });
+  const recordings = new SessionRecordings({ ...at, signer });
+  const acts = recordingAviActs({ ...at, signer, recordings });
   const ask = (what: string, body: unknown) => acts[`POST /internal/recording/${what}`]?.(body);
   return { ...at, ask };
 }
@@ -43,5 +45,15 @@ test('H-01 H-05 an AVI is signed for by its digest and the recording’s, and en
   t.like(made?.detail, { ...digests, isOnly: true });
   t.like(failed, { event: 'recording.avi-failed', detail: { code: 'rcrec.damaged' } });
   await t.throwsAsync(async () => at.ask('avi', { sid: id, name: 'x' }));
+  await at.close();
+});
+
+test('K-01 of a session that was erased no AVI is signed for, and no film is finished', async t => {
+  const at = await open();
+  const { id } = await at.active();
+  await at.store.sessionKeys.destroy(id);
+  const made = { rcrecSha256: 'r'.repeat(43), sha256: 'a'.repeat(43), bytes: 1, codec: 'h264', frames: 5 };
+  const avi = { sid: id, name: '2026/06/01/x', ...made, width: 6, height: 4, isOnly: true };
+  await t.throwsAsync(async () => at.ask('avi', avi), { code: 'recording.erased' });
   await at.close();
 });

@@ -14,7 +14,19 @@ const helpPages = [
     'single-sign-on',
     'settings',
   ],
-  ...['certificates', 'programs', 'backup', 'log', 'player', 'share', 'posts', 'retention', 'status', 'errors'],
+  ...[
+    'certificates',
+    'programs',
+    'backup',
+    'log',
+    'player',
+    'share',
+    'posts',
+    'retention',
+    'erasure',
+    'status',
+    'errors',
+  ],
 ];
 const memberActs = [
   ...['group', 'parts', 'disable', 'enable', 'unlock', 'force-change', 'require-two-step', 'release-two-step'],
@@ -80,6 +92,7 @@ export const routeTable: Readonly<Record<string, readonly string[]>> = {
     ...['GET /admin/backups', 'POST /admin/backups'],
     ...['GET /admin/posts', 'POST /admin/posts', 'POST /admin/posts/try', 'POST /admin/posts/:id/again'],
     'POST /admin/channels/:id/move',
+    'POST /auditor/sessions/:id/erase',
     ...['POST /admin/retention', 'POST /admin/retention/confirm', 'POST /admin/retention/holds'],
     'POST /admin/retention/holds/:id/release',
     ...['GET /admin/certificates', 'POST /admin/certificates', 'POST /admin/certificates/request'],

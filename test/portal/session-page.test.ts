@@ -1,6 +1,6 @@
 // The auditor's page of a session and its films: who gets them, in which parts, and what the log says of it.
 import { createHash } from 'node:crypto';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
@@ -17,7 +17,8 @@ const digestOf = (text: string) => createHash('sha256').update(text).digest('bas
 
 /** A session with consent, chat and one finished recording, and an auditor who is signed in. */
 async function openSession(t: ExecutionContext) {
-  const at = await openTestDesk();
+  const backup = { name: '20260601T070000Z', version: 1 as const, at: 0, bytes: 1, files: 1, verifiedAt: 0 };
+  const at = await openTestDesk({ storeBackups: { list: async () => [backup] } });
   t.teardown(() => at.close());
   const session = await linked(at);
   const { id, owner, linkId, applet } = session;
@@ -41,7 +42,7 @@ async function openSession(t: ExecutionContext) {
   const ask = (token: string, headers: Record<string, string> = {}, method = 'GET', what = film) =>
     askSocket(at.socketPath, method, what, token, headers);
   const look = (token: string) => ask(token, { accept: 'text/html' }, 'GET', `/auditor/sessions/${id}`);
-  return { at, id, nonce, path, film, signIn, ask, look };
+  return { at, id, owner, nonce, path, film, signIn, ask, look };
 }
 
 test('H-04 RFC 9110 §14: one range is answered, whatever else is asked for is ignored, and nothing reaches beyond the file', t => {
@@ -202,4 +203,58 @@ test('H-01 H-04 a recording with pauses is shown as what it is: parts of one, an
   t.true(body.includes('Paused 14:03:10–14:07:17 (4:07) by Tina &lt;b&gt;'), body);
   t.true(body.includes('Paused 14:07:27–14:08:00 (0:33) by'));
   t.true(body.includes('Paused at 14:08:10 by Tina &lt;b&gt;, and not gone on with'));
+});
+
+test('K-01 D-08 a master admin erases a session on its page, and is told what was out of reach; an auditor and a hold see to it that nothing goes', async t => {
+  const { at, id, owner, nonce, film, path, signIn, ask, look } = await openSession(t);
+  const auditor = await signIn();
+  const { token: master } = await at.signIn('root', PASSWORD);
+  const erase = (token: string, number = id.slice(0, 6), reason = 'The customer asked for it.') =>
+    askSocket(
+      at.socketPath,
+      'POST',
+      `/auditor/sessions/${id}/erase`,
+      token,
+      { accept: 'text/html' },
+      { number, reason },
+    );
+  t.true((await look(master)).body.includes('It can be erased when it is over'));
+  const { sessions } = at.parts.support;
+  await sessions.end(id, owner, 'solved');
+  t.regex((await erase(master)).body, /A recording of it is being finished/);
+  at.clock.advance(60_000);
+  await ask(auditor);
+  t.false((await look(auditor)).body.includes('/erase'), 'no form that would be refused');
+  t.is((await erase(auditor)).status, 403);
+  await at.keeping.retention.hold(owner, id, 'Case 17');
+  const held = await look(master);
+  t.true(held.body.includes('under a legal hold, set by'));
+  t.false(held.body.includes('/erase"'));
+  const refused = await erase(master);
+  t.is(refused.status, 409);
+  t.regex(refused.body, /role="alert"[^>]*>.*That session is under a legal hold, set by/);
+  await at.keeping.retention.release(owner, id);
+  const wrong = await erase(master, 'wrong!', 'A reason that stays');
+  t.is(wrong.status, 400);
+  t.regex(wrong.body, /Type the first 6 characters/);
+  t.true(wrong.body.includes('value="A reason that stays"'));
+  t.is((await erase(master, id.slice(0, 6), '')).status, 400);
+  t.true((await look(auditor)).body.includes('Hello &lt;b&gt;'), 'all of it is there');
+
+  t.is((await erase(master)).status, 303);
+  for (const token of [master, auditor]) {
+    const { status, body } = await look(token);
+    t.is(status, 200);
+    for (const text of [
+      ...['This session was erased on', 'The customer asked for it.', 'took a film (RCREC)'],
+      ...['20260601T070000Z', 'session.erased', 'text is not kept'],
+    ])
+      t.true(body.includes(text), text);
+    for (const gone of ['Hello', 'Carl', nonce === '' ? '?' : film]) t.false(body.includes(gone), gone);
+  }
+  t.is((await ask(auditor)).code, 'recording.missing');
+  t.false(existsSync(`${path}.rcrec`));
+  t.is((await erase(master)).status, 409);
+  const found = await ask(auditor, { accept: 'text/html' }, 'GET', `/admin/audit?session=${id}`);
+  t.true(found.body.includes('session.erasure-asked'), 'its log is searched as before');
 });

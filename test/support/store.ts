@@ -16,13 +16,14 @@ export interface TestStore {
   close(): Promise<void>;
 }
 
-/** A real store with every migration, in a folder that `close` removes. */
+/** A real store with every migration, in a folder that `close` removes; what stands beside backups is in `backups/` beside it. */
 export async function openTestStore(): Promise<TestStore> {
   const folder = new TempFolder();
   const clock = new ManualClock();
   const keys = { store: randomBytes(32), keyEncryption: randomBytes(32) };
   const options = { folder: join(folder.path, 'store'), keys, migrations: MIGRATIONS, clock, log: silentLog };
-  const store = await Store.open({ ...options, metrics: new Metrics() });
+  const backups = join(folder.path, 'backups');
+  const store = await Store.open({ ...options, backups, metrics: new Metrics() });
   return {
     store,
     clock,

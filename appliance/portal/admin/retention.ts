@@ -23,7 +23,12 @@ const SETTINGS_FIELDS = {
   ...Object.fromEntries(Object.keys(FAULTS).map(name => [`retention.${name}`, name])),
   'retention.recordings': 'recordingMonths',
 };
-const HOLD_FIELDS = { 'hold.no-session': 'sessionId', 'hold.there': 'sessionId', 'hold.reason': 'reason' };
+const HOLD_FIELDS = {
+  'hold.no-session': 'sessionId',
+  'hold.there': 'sessionId',
+  'hold.erased': 'sessionId',
+  'hold.reason': 'reason',
+};
 
 export interface RetentionParts {
   readonly guards: Guards;

@@ -2,15 +2,18 @@
 import { join } from 'node:path';
 import Router from '@koa/router';
 import { z } from 'zod';
-import { parseSessionId } from '../../guid.ts';
+import { ApplianceError } from '../../errors.ts';
+import { parseSessionId, type SessionId } from '../../guid.ts';
 import { FILM_FORMS, type FilmForm, type SessionDesk } from '../session-desk.ts';
 import type { Assets } from '../web/assets.ts';
 import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
 import { answerFile, asksForAll } from '../web/file-answer.ts';
+import { emptyForm, type Form, tryForm } from '../web/forms.ts';
 import { type Guards, sessionOf } from '../web/guards.ts';
 import { contentSecurityPolicy, DECODER_POLICY } from '../web/headers.ts';
 import type { Pages } from '../web/pages.ts';
-import { ById, parse } from '../web/parse.ts';
+import { ById, parse, text } from '../web/parse.ts';
+import { presentErasure, TYPED_CHARACTERS } from './present-erasure.ts';
 import { presentSession } from './present-session.ts';
 
 const PLAYER_FOLDER = join(import.meta.dirname, '../player');
@@ -22,25 +25,45 @@ export const playerSources = {
   [WORKER]: join(PLAYER_FOLDER, 'player-worker.client.ts'),
 } as const;
 
+const EraseForm = z.strictObject({ number: text, reason: text });
+const ERASE_FIELDS = { 'erasure.number': 'number', 'erasure.reason': 'reason' };
 const OfSession = z.object({ id: z.string().transform(parseSessionId) });
 
 export interface SessionPageParts {
   readonly guards: Guards;
   readonly pages: Pages;
   readonly assets: Assets;
-  readonly sessionDesk: Pick<SessionDesk, 'view' | 'film' | 'viewed' | 'downloaded'>;
+  readonly sessionDesk: Pick<SessionDesk, 'view' | 'film' | 'viewed' | 'downloaded' | 'erase'>;
 }
 
 export function sessionPageRoutes({ guards, pages, assets, sessionDesk }: SessionPageParts): PortalRouter {
   const worker = assets.path(WORKER).replace('/assets/', '/auditor/');
   const scripts = { style: assets.path('player.css'), script: assets.path('player.js'), worker };
   const router: PortalRouter = new Router<PortalState>({ sensitive: true, strict: true });
+  const show = async (ctx: PortalContext, id: SessionId, form: Form) => {
+    const { actor, member } = sessionOf(ctx);
+    const seen = await sessionDesk.view(id, actor);
+    const erasure = presentErasure(seen, member.roles.includes('master-admin'), form);
+    ctx.set('Content-Security-Policy', contentSecurityPolicy({ policies: ['workers'] }));
+    pages.show(ctx, 'auditor-session', { title: 'Session', ...scripts, ...presentSession(seen), ...erasure });
+  };
   // As `decide` has it for 'read-log', and as the evidence bundle, which holds the same films.
   router.get('/auditor/sessions/:id', guards.requireRole('auditor', 'master-admin'), async ctx => {
+    await show(ctx, parse(OfSession, ctx.params).id, emptyForm);
+  });
+  // Auditors change nothing (D-08).
+  router.post('/auditor/sessions/:id/erase', guards.requireRole('master-admin'), async ctx => {
     const { id } = parse(OfSession, ctx.params);
-    const seen = await sessionDesk.view(id, sessionOf(ctx).actor);
-    ctx.set('Content-Security-Policy', contentSecurityPolicy({ policies: ['workers'] }));
-    pages.show(ctx, 'auditor-session', { title: 'Session', ...scripts, ...presentSession(seen) });
+    const typed = parse(EraseForm, ctx.request.body);
+    const fault = await tryForm(typed, ERASE_FIELDS, async () => {
+      checkTyped(id, typed.number);
+      await sessionDesk.erase(sessionOf(ctx).actor, id, typed.reason);
+      ctx.status = 303;
+      ctx.redirect(`/auditor/sessions/${id}`);
+    });
+    if (fault === undefined) return;
+    ctx.status = fault.status;
+    await show(ctx, id, fault.form);
   });
   router.get(worker, guards.requireRole('anyone'), ctx => {
     // It takes foreign bytes apart: what it wants of the film, the page fetches for it.
@@ -53,6 +76,12 @@ export function sessionPageRoutes({ guards, pages, assets, sessionDesk }: Sessio
     router.get(path, guards.requireRole('auditor', 'master-admin'), ctx => answerFilm(ctx, sessionDesk, form));
   }
   return router;
+}
+
+function checkTyped(id: SessionId, typed: string): void {
+  if (typed.trim() === id.slice(0, TYPED_CHARACTERS)) return;
+  const what = `type the first ${TYPED_CHARACTERS} characters of the session’s number, as they stand above`;
+  throw new ApplianceError('malformed', 'erasure.number', what);
 }
 
 async function answerFilm(ctx: PortalContext, desk: SessionPageParts['sessionDesk'], form: FilmForm): Promise<void> {

@@ -26,6 +26,7 @@ const TOPICS = [
   { name: 'share', title: 'The recording share' },
   { name: 'posts', title: 'Posting sessions to a CRM' },
   { name: 'retention', title: 'How long things are kept' },
+  { name: 'erasure', title: 'Erasing a session' },
   { name: 'status', title: 'Status and alerts' },
   { name: 'errors', title: 'Error codes' },
 ] as const;

@@ -108,6 +108,7 @@ export class LiveStream {
       const isSigned = this.#endedAt !== null && clock.monotonic() - this.#endedAt >= SIGNED_WITHIN_MS;
       if (isSigned || recorder.state === 'refused' || isAbandoned) await this.#finish();
     } catch (error) {
+      if (isErased(error)) return this.#discard();
       const known = error instanceof ApplianceError && error.kind !== 'defect';
       if (known) return; // the share or the portal is away: again in a second
       log.error('recording.defect', { stream: name, why: describeError(error) });
@@ -173,12 +174,27 @@ export class LiveStream {
     over();
   }
 
+  /** Its session was erased while it was being finished, or while this recorder was away. */
+  async #discard(): Promise<void> {
+    const { share, recorder, journal, log, name, over } = this.#parts;
+    this.#isOver = true;
+    await recorder.close();
+    await share.discard(name);
+    await journal.remove();
+    log.info('recording.erased', { stream: name });
+    over();
+  }
+
   /** Why it ends, where the applet did not say so. */
   #note(): string | null {
     const { recorder } = this.#parts;
     if (recorder.state === 'refused') return 'refused';
     return recorder.isEnded ? null : 'abandoned';
   }
+}
+
+export function isErased(error: unknown): boolean {
+  return error instanceof ApplianceError && error.code === 'recording.erased';
 }
 
 function refused(what: string): ApplianceError {
