@@ -169,7 +169,7 @@ test('H-04 E-02 the page shows who, consents, chat and films; what was erased or
   const erased = await has('This session was erased', 'text is not kept');
   t.false(erased.includes('Hello') || erased.includes('Carl'));
   await at.store.core.transaction(tx => new EndedSessions(at.store).erase(tx, id)); // as retention does
-  t.false((await has('This session was erased', 'session.viewed', 'Nothing of this session')).includes('Technician<'));
+  t.false((await has('This session was erased', 'session.viewed', 'No film of this session')).includes('Technician<'));
   t.is((await ask(token, {}, 'GET', film)).code, 'recording.missing');
 });
 
