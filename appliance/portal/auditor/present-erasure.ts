@@ -15,6 +15,7 @@ const COPIES: Readonly<Record<string, string>> = {
   'recording.downloaded': 'a film',
   'recording.viewed': 'a film, played in the page',
   'session.evidence-exported': 'the evidence bundle',
+  'share.opened': 'a film, from the recording share',
 };
 
 export function presentErasure(seen: SeenSession, isMaster: boolean, form: Form) {
