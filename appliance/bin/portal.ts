@@ -216,13 +216,7 @@ class PortalProcess {
       backups: new BackupDesk(domain.backups, actor => makeBackup(domain, actor)),
       ...auditDesk({ ...domain, support, clock: systemClock }),
       evidence: this.#evidence(domain, support, recordingFolder),
-      sessionDesk: new SessionDesk({
-        ...domain,
-        ...shared,
-        support,
-        keeping,
-        films: new KeptRecordings(recordingFolder),
-      }),
+      sessionDesk: this.#sessionDesk(domain, { support, keeping, recordingFolder }),
       settings: this.#settings(domain, recordingFolder),
       certificates,
       organisation,
@@ -274,6 +268,11 @@ class PortalProcess {
       clock: systemClock,
       log: this.#log,
     });
+  }
+
+  #sessionDesk(domain: Domain, parts: Pick<StatusParts, 'support' | 'keeping' | 'recordingFolder'>): SessionDesk {
+    const films = new KeptRecordings(parts.recordingFolder);
+    return new SessionDesk({ ...domain, ...parts, films, clock: systemClock });
   }
 
   #evidence({ store, audit }: Domain, support: Support, recordingFolder: string): EvidenceDesk {

@@ -35,6 +35,7 @@ const erasures = new Erasures(parts);
 await erasures.start();
 process.stdout.write('open\n');
 for (const id of ids.split(',').map(parseSessionId)) {
-  if ((await erasures.find(id)) === undefined) await erasures.erase(applianceActor, id, 'asked');
+  if ((await erasures.find(id)) !== undefined) continue;
+  await erasures.erase(applianceActor, id, 'asked');
   process.stdout.write(`${id}\n`);
 }

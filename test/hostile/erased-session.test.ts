@@ -2,7 +2,7 @@
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { generateIdentity } from 'age-encryption';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { AuditLog } from '../../appliance/audit/audit.ts';
 import { Erasures, type ErasuresParts } from '../../appliance/audit/erasures.ts';
 import { exportLog } from '../../appliance/audit/export.ts';
@@ -48,6 +48,15 @@ async function open() {
   const sessions = new EndedSessions(at.store);
   const erasures = (over: Partial<ErasuresParts> = {}) => new Erasures({ ...parts, sessions, films, ...over });
   const retention = new Retention({ ...parts, sessions, recordings: films });
+  const made = makerOf(at, dataFolder);
+  const filmsLeft = () =>
+    readdirSync(join(dataFolder, 'recordings'), { recursive: true, withFileTypes: true }).filter(one => one.isFile());
+  return { ...at, ...readersOf(at), dataFolder, identity, backups, erasures, retention, made, filmsLeft };
+}
+
+type Sessions = Awaited<ReturnType<typeof openSessions>>;
+
+function makerOf(at: Sessions, dataFolder: string) {
   const film = (id: SessionId) => {
     const path = join(dataFolder, 'recordings/finished/2026/06/01', `080000-${id}-${newId()}`);
     mkdirSync(dirname(path), { recursive: true });
@@ -55,7 +64,7 @@ async function open() {
       writeFileSync(`${path}${ending}`, FILM);
   };
   /** With a name, a line of chat and a film; over unless it is said to be live. */
-  const made = async (isLive = false) => {
+  return async (isLive = false) => {
     const owner = technician();
     const { id } = await at.sessions.create(owner, { groupId: ROOT_GROUP_ID, customerName: NAME });
     const { code } = await at.entries.makeLink(id, owner);
@@ -66,6 +75,9 @@ async function open() {
     if (!isLive) await at.sessions.end(id, owner, 'solved');
     return { id, owner };
   };
+}
+
+function readersOf(at: Sessions) {
   /** So much that it is worth while. */
   const index = async () => {
     await at.store.core.transaction(async tx => {
@@ -89,53 +101,20 @@ async function open() {
     for await (const line of exportLog(at.store, { bodies: true })) verifier.line(line);
     return verifier.finish();
   };
-  const filmsLeft = () =>
-    readdirSync(join(dataFolder, 'recordings'), { recursive: true, withFileTypes: true }).filter(one => one.isFile());
-  return { ...at, dataFolder, identity, backups, erasures, retention, index, made, wrappedKeyOf, verdict, filmsLeft };
+  return { index, wrappedKeyOf, verdict };
 }
 
 const needles = { chat: CHAT, name: NAME, film: FILM };
 
-test('B-05 K-01 attack erased-and-still-there: no marker in any file, write-ahead log, film folder or backup, with every key', async t => {
-  const at = await open();
-  const { id } = await at.made();
-  const other = await at.made();
-  await at.index();
-  const wrapped = await at.wrappedKeyOf(id);
-  const backup = await at.backups.make();
-  const before = await searchDisk(at.dataFolder, at.keys, { ...needles, key: wrapped });
-  for (const place of [
-    'chat in audit_entry of log-202606.db, unsealed',
-    'name in support_session of core.db, unsealed',
-  ])
-    t.true(before.includes(place), before.join('\n'));
-  for (const place of [
-    'chat in pages of search-202606.db',
-    'name in pages of search-202606.db',
-    'key in pages of keys.db',
-  ])
-    t.true(before.includes(place), before.join('\n'));
-  t.true(before.some(place => place.startsWith('film in')));
-
-  const erasures = at.erasures();
-  await erasures.erase(actor, id, 'The customer asked for it.');
-  await erasures.erase(actor, other.id, 'So did this one.');
-  t.not((await erasures.find(id))?.doneAt, null);
-  t.deepEqual(await searchDisk(at.dataFolder, at.keys, { ...needles, key: wrapped }), []);
-  t.deepEqual(at.filmsLeft(), []);
-  const verdict = await at.verdict();
-  t.true(verdict.ok, verdict.problems.join('\n'));
-  const events = await at.events(id);
-  t.deepEqual(events.slice(-2), ['session.erasure-asked', 'session.erased']);
-  t.like((await at.logged()).find(({ event }) => event === 'session.erased')?.detail, {
-    films: 1,
-    bytes: 4 * FILM.length,
-  });
-
-  // The backup made before, on another machine, with the keys of the day that are still there.
+/** The backup made before, on another machine, with the keys of the day that are still there. */
+async function comesBackErased(
+  t: ExecutionContext,
+  at: Awaited<ReturnType<typeof open>>,
+  { id, wrapped, backup }: { id: SessionId; wrapped: Uint8Array; backup: string },
+): Promise<void> {
   const elsewhere = join(at.dataFolder, 'elsewhere');
   const dayKeys = join(at.dataFolder, 'day-keys');
-  const from = join(at.dataFolder, 'backups', backup.name);
+  const from = join(at.dataFolder, 'backups', backup);
   const restored = await restoreBackup({
     ...{ backup: from, dataFolder: elsewhere, identity: at.identity, dayKeys, now: at.clock.now() },
   });
@@ -158,10 +137,42 @@ test('B-05 K-01 attack erased-and-still-there: no marker in any file, write-ahea
   await again.start();
   t.is(await store.core.read.get('SELECT 1 FROM support_session WHERE id = ?', [id]), undefined, 'before it is served');
   for (const close of [again, audit, store]) await close.close();
+}
 
+test('B-05 K-01 attack erased-and-still-there: no marker in any file, write-ahead log, film folder or backup, with every key', async t => {
+  const at = await open();
+  const { id } = await at.made();
+  const other = await at.made();
+  await at.index();
+  const wrapped = await at.wrappedKeyOf(id);
+  const backup = await at.backups.make();
+  const before = await searchDisk(at.dataFolder, at.keys, { ...needles, key: wrapped });
+  for (const place of [
+    ...['chat in audit_entry of log-202606.db, unsealed', 'name in support_session of core.db, unsealed'],
+    ...['chat in pages of search-202606.db', 'name in pages of search-202606.db', 'key in pages of keys.db'],
+  ])
+    t.true(before.includes(place), before.join('\n'));
+  t.true(before.some(place => place.startsWith('film in')));
+
+  const erasures = at.erasures();
+  await erasures.erase(actor, id, 'The customer asked for it.');
+  await erasures.erase(actor, other.id, 'So did this one.');
+  t.not((await erasures.find(id))?.doneAt, null);
+  t.deepEqual(await searchDisk(at.dataFolder, at.keys, { ...needles, key: wrapped }), []);
+  t.deepEqual(at.filmsLeft(), []);
+  const verdict = await at.verdict();
+  t.true(verdict.ok, verdict.problems.join('\n'));
+  const events = await at.events(id);
+  t.deepEqual(events.slice(-2), ['session.erasure-asked', 'session.erased']);
+  t.like((await at.logged()).find(({ event }) => event === 'session.erased')?.detail, {
+    films: 1,
+    bytes: 4 * FILM.length,
+  });
+
+  await comesBackErased(t, at, { id, wrapped, backup: backup.name });
   at.clock.skip(30 * DAY_MS);
   await at.backups.make();
-  const left = await findSessionKeyBackup(join(at.dataFolder, 'backups/session-keys'), dayKeys);
+  const left = await findSessionKeyBackup(join(at.dataFolder, 'backups/session-keys'), join(at.dataFolder, 'day-keys'));
   t.is(left?.day, '20260701', 'no copy of the key opens any more');
   await at.close();
 });
