@@ -48,6 +48,7 @@ import { type Answerer, SocketListener } from '../portal/socket-listener.ts';
 import { Status, type StatusParts } from '../portal/status.ts';
 import { Support, type SupportOptions } from '../portal/support.ts';
 import { KeptRecordings } from '../recording/kept-recordings.ts';
+import { RecorderClient } from '../recording/recorder-client.ts';
 import { ShareHelperClient } from '../recording/share-helper-client.ts';
 import { SessionFacts } from '../sessions/session-facts.ts';
 import { Backups } from '../store/backup.ts';
@@ -272,7 +273,8 @@ class PortalProcess {
 
   #sessionDesk(domain: Domain, parts: Pick<StatusParts, 'support' | 'keeping' | 'recordingFolder'>): SessionDesk {
     const films = new KeptRecordings(parts.recordingFolder);
-    return new SessionDesk({ ...domain, ...parts, films, clock: systemClock });
+    const recorder = new RecorderClient(this.#path('run', 'recorder.sock'));
+    return new SessionDesk({ ...domain, ...parts, films, recorder, clock: systemClock });
   }
 
   #evidence({ store, audit }: Domain, support: Support, recordingFolder: string): EvidenceDesk {

@@ -41,11 +41,11 @@ async function record(dataFolder: string): Promise<void> {
     ...{ ...shared, portal, share, journalFolder: join(dataFolder, 'recorder') },
     signer: new SignerClient({ socketPath: run('signer.sock') }),
   });
+  const avis = new AviMaker({ ...shared, share, portal, convert: convertIn(join(import.meta.dirname, 'make-avi.ts')) });
   const server = new RecorderServer({
-    ...{ ...shared, recordings, socketPath: run('recorder.sock') },
+    ...{ ...shared, recordings, avis, socketPath: run('recorder.sock') },
     authorise: (digest, address) => portal.authorise(digest, address),
   });
-  const avis = new AviMaker({ ...shared, share, portal, convert: convertIn(join(import.meta.dirname, 'make-avi.ts')) });
   await recordings.start();
   avis.start();
   await server.listen();

@@ -10,7 +10,9 @@ import type { Clock } from '../clock.ts';
 import { ApplianceError } from '../errors.ts';
 import type { SessionId } from '../guid.ts';
 import { pathName } from '../permissions/decision.ts';
+import type { AviState } from '../protocol/recorder-portal.ts';
 import type { KeptRecordings, RecordingFiles } from '../recording/kept-recordings.ts';
+import type { RecorderClient } from '../recording/recorder-client.ts';
 import type { ChatLine } from '../sessions/chat.ts';
 import type { RecordingRow } from '../sessions/recording-store.ts';
 import type { SessionRow } from '../sessions/session-store.ts';
@@ -26,6 +28,8 @@ const FIRST_EVENT = 'session.created';
 /** A player asks for many parts of a film: within this it is one look. */
 const ONE_LOOK_MS = 60 * 60_000;
 
+const NO_AVI: SeenAvi = { state: 'none', percent: 0, code: null, bytes: 0 };
+
 export const FILM_FORMS = ['rcrec', 'avi'] as const;
 export type FilmForm = (typeof FILM_FORMS)[number];
 const TYPES: Record<FilmForm, string> = { rcrec: 'application/octet-stream', avi: 'video/x-msvideo' };
@@ -40,6 +44,7 @@ export interface SessionDeskParts {
     readonly retention: Pick<Retention, 'holds'>;
   };
   readonly backups: Pick<Backups, 'list'>;
+  readonly recorder: Pick<RecorderClient, 'aviState' | 'wantAvi'>;
   readonly clock: Clock;
 }
 
@@ -55,6 +60,16 @@ export interface SessionRecording extends RecordingRow {
   readonly files: RecordingFiles | null;
   /** Why nobody can tell which files there are. */
   readonly fault: ApplianceError | null;
+  readonly avi: SeenAvi;
+}
+
+/** `made`: it is there; `none`: there is none, and could be; `impossible`: there is nothing to make it of; `away`: nobody can tell. */
+export interface SeenAvi {
+  readonly state: AviState['state'] | 'made' | 'failed' | 'impossible' | 'away';
+  readonly percent: number;
+  /** Why it failed or was put off. */
+  readonly code: string | null;
+  readonly bytes: number;
 }
 
 export interface SeenSession {
@@ -126,16 +141,34 @@ export class SessionDesk {
    * @throws ApplianceError `recording.missing`, `recording.share-…`
    */
   async film(stream: string, form: FilmForm): Promise<AnsweredFile & { readonly sessionId: SessionId }> {
-    const { support, films } = this.#parts;
-    const row = await support.recordings.find(stream);
-    if (row === undefined || row.finished === null) throw noFilm();
-    const { sessionId, finished } = row;
-    const files = await films.filesOf(sessionId, finished.name);
+    const { sessionId, finished } = await this.#finished(stream);
+    const files = await this.#parts.films.filesOf(sessionId, finished.name);
     const file = files[form];
     const tag = form === 'rcrec' ? finished.sha256 : files.aviManifest === null ? null : digestOf(files.aviManifest);
     if (file === null || tag === null) throw noFilm();
     const name = `${finished.name.replaceAll('/', '-')}.${form}`;
     return { ...file, sessionId, name, tag, type: TYPES[form] };
+  }
+
+  /** The AVI of a finished recording, and how it is coming on. @throws ApplianceError `recording.missing`, `recording.share-…` */
+  async avi(stream: string): Promise<SeenAvi> {
+    const { sessionId, finished } = await this.#finished(stream);
+    return this.#avi(sessionId, finished, await this.#parts.films.filesOf(sessionId, finished.name));
+  }
+
+  /**
+   * The recorder makes an AVI of it; who asked stands in the log.
+   * @returns its session
+   * @throws ApplianceError `recording.missing`, `recording.recorder-away`, `recording.share-…`
+   */
+  async wantAvi(actor: Actor, stream: string): Promise<SessionId> {
+    const { sessionId, finished } = await this.#finished(stream);
+    const { rcrec, avi } = await this.#parts.films.filesOf(sessionId, finished.name);
+    if (avi !== null) return sessionId; // somebody else was faster
+    if (rcrec === null) throw noFilm();
+    await this.#log(actor, 'recording.avi-wanted', sessionId, { stream, name: finished.name });
+    await this.#parts.recorder.wantAvi({ stream, name: finished.name });
+    return sessionId;
   }
 
   /** Once for each login, film and hour, however many parts of it are asked for. */
@@ -182,13 +215,36 @@ export class SessionDesk {
     return (await this.#parts.audit.search({ sessionId, limit })).map(({ entry }) => entry);
   }
 
+  async #finished(stream: string) {
+    const row = await this.#parts.support.recordings.find(stream);
+    if (row === undefined || row.finished === null) throw noFilm();
+    return { sessionId: row.sessionId, finished: row.finished };
+  }
+
+  async #avi(
+    sessionId: SessionId,
+    { name, nonce: stream }: NonNullable<RecordingRow['finished']>,
+    { rcrec, avi, aviManifest }: RecordingFiles,
+  ): Promise<SeenAvi> {
+    if (avi !== null && aviManifest !== null) return { ...NO_AVI, state: 'made', bytes: avi.bytes };
+    if (rcrec === null) return { ...NO_AVI, state: 'impossible' };
+    const { recorder, audit } = this.#parts;
+    const known = await recorder.aviState({ stream, name }).catch(ifAway);
+    if (known.state !== 'none') return { ...NO_AVI, ...known };
+    const failed = await audit.search({ sessionId, event: 'recording.avi-failed', limit: MAX_ENTRIES });
+    const last = failed.find(({ entry }) => entry.detail.name === name);
+    return last === undefined ? NO_AVI : { ...NO_AVI, state: 'failed', code: String(last.entry.detail.code) };
+  }
+
   /** A share that is away hides its films, and nothing else. */
   async #withFiles(row: RecordingRow): Promise<SessionRecording> {
-    if (row.finished === null) return { ...row, files: null, fault: null };
+    const nothing = { ...row, files: null, avi: { ...NO_AVI, state: 'impossible' } } as const;
+    if (row.finished === null) return { ...nothing, fault: null };
     try {
-      return { ...row, files: await this.#parts.films.filesOf(row.sessionId, row.finished.name), fault: null };
+      const files = await this.#parts.films.filesOf(row.sessionId, row.finished.name);
+      return { ...row, files, avi: await this.#avi(row.sessionId, row.finished, files), fault: null };
     } catch (error) {
-      if (error instanceof ApplianceError && error.kind === 'unavailable') return { ...row, files: null, fault: error };
+      if (error instanceof ApplianceError && error.kind === 'unavailable') return { ...nothing, fault: error };
       throw error;
     }
   }
@@ -196,6 +252,11 @@ export class SessionDesk {
 
 function ifErased(error: unknown): null {
   if (error instanceof ApplianceError && error.code === 'session-key.destroyed') return null;
+  throw error;
+}
+
+function ifAway(error: unknown): Pick<SeenAvi, 'state'> {
+  if (error instanceof ApplianceError && error.code === 'recording.recorder-away') return { state: 'away' };
   throw error;
 }
 

@@ -7,6 +7,9 @@
 //   POST /internal/recording/format     {sid} → {format}: what is kept of a finished recording
 //   POST /internal/recording/avi        MadeAvi → SignedManifest; asked again until it is answered
 //   POST /internal/recording/avi-failed FailedAvi → {}: there will be none
+// and what the portal asks of the recorder, on `run/recorder.sock`:
+//   POST /avi        AviWish → AviState
+//   POST /avi/want   AviWish → AviState: make one; noted for good when it is answered. 404: there is nothing to make it of
 import type { SessionId } from '../guid.ts';
 
 export const RECORDING_AUTHORISE_PATH = '/internal/recording/authorise';
@@ -17,6 +20,9 @@ export const RECORDING_FINISHED_PATH = '/internal/recording/finished';
 export const RECORDING_FORMAT_PATH = '/internal/recording/format';
 export const RECORDING_AVI_PATH = '/internal/recording/avi';
 export const RECORDING_AVI_FAILED_PATH = '/internal/recording/avi-failed';
+
+export const RECORDER_AVI_PATH = '/avi';
+export const RECORDER_WISH_PATH = '/avi/want';
 
 export const LIVE_AGAIN_MS = 5000;
 
@@ -90,6 +96,23 @@ export interface FailedAvi {
   readonly sid: SessionId;
   readonly name: string;
   readonly code: string;
+}
+
+/** Of which finished recording: nonce of its stream, and its name as in `FinishedRecording`. */
+export interface AviWish {
+  readonly stream: string;
+  readonly name: string;
+}
+
+/** `none`: nobody wants one, it is there, or it could not be made; `put-off`: it failed, and is tried again by itself. */
+export const AVI_STATES = ['none', 'waiting', 'making', 'put-off'] as const;
+
+export interface AviState {
+  readonly state: (typeof AVI_STATES)[number];
+  /** While it is made, how far it is. */
+  readonly percent: number;
+  /** Why it was put off. */
+  readonly code: string | null;
 }
 
 /** Canonical JSON as it was signed, with `kid` in it. */

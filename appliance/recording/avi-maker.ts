@@ -5,6 +5,7 @@ import { ApplianceError, describeError } from '../errors.ts';
 import { parseSessionId, type SessionId } from '../guid.ts';
 import type { Log } from '../log.ts';
 import type { Counter, Metrics } from '../metrics.ts';
+import type { AviState, AviWish } from '../protocol/recorder-portal.ts';
 import type { RecordingPortal } from './portal-client.ts';
 import type { AviMade } from './rcrec-to-avi.ts';
 import { AVI_ENDING, RCREC_ENDING, type RecordingShare, type Unconverted } from './recording-share.ts';
@@ -33,7 +34,8 @@ export class AviMaker {
   readonly #made: Counter;
   readonly #ended = new AbortController();
   /** By name: not before this, and how long it waits after that. */
-  readonly #waiting = new Map<string, { at: number; ms: number }>();
+  readonly #waiting = new Map<string, { at: number; ms: number; code: string }>();
+  #making: { readonly name: string; percent: number } | null = null;
   #working: Promise<void> | null = null;
   #cancel: Cancel | null = null;
 
@@ -59,6 +61,28 @@ export class AviMaker {
     await this.#working;
   }
 
+  /**
+   * Whatever is kept of it, an AVI is made beside it. It is noted when this resolves.
+   * @throws ApplianceError `recording.missing`, `recording.share-…`
+   */
+  async want({ stream, name }: AviWish): Promise<void> {
+    const { share } = this.#parts;
+    if (!(await share.has(`${share.finishedPath(name)}${RCREC_ENDING}`)))
+      throw new ApplianceError('missing', 'recording.missing', 'there is no such film');
+    await share.want(stream, name);
+    this.#waiting.delete(stream); // somebody may have made room
+  }
+
+  /** @throws ApplianceError `recording.share-…` */
+  async stateOf({ stream }: AviWish): Promise<AviState> {
+    const making = this.#making;
+    if (making?.name === stream) return { state: 'making', percent: making.percent, code: null };
+    const { code } = this.#waiting.get(stream) ?? { code: null };
+    if (code !== null) return { state: 'put-off', percent: 0, code };
+    const isNoted = (await this.#parts.share.unconverted()).some(({ name }) => name === stream);
+    return { state: isNoted ? 'waiting' : 'none', percent: 0, code: null };
+  }
+
   /** Deals with all that is noted and not put off. */
   async look(): Promise<void> {
     const { share, log, clock } = this.#parts;
@@ -81,7 +105,8 @@ export class AviMaker {
     } catch (error) {
       if (this.#ended.signal.aborted) return;
       const ms = Math.min(LAST_RETRY_MS, (this.#waiting.get(name)?.ms ?? FIRST_RETRY_MS / 2) * 2);
-      this.#waiting.set(name, { at: clock.now() + ms, ms });
+      const code = error instanceof ApplianceError ? error.code : 'appliance.defect';
+      this.#waiting.set(name, { at: clock.now() + ms, ms, code });
       this.#made.add({ outcome: 'put-off' });
       log.warn('recording.avi-put-off', { stream: name, why: describeError(error), retryMs: ms });
     }
@@ -93,16 +118,17 @@ export class AviMaker {
     const path = share.finishedPath(finishedName);
     const [from, avi] = [`${path}${RCREC_ENDING}`, `${path}${AVI_ENDING}`];
     if (!(await share.has(from))) {
-      if (!(await share.has(share.writingPath(name)))) await share.converted(name); // all of it was deleted
+      if (!(await share.has(share.writingPath(name)))) await share.converted(recording); // all of it was deleted
       return;
     }
     const sid = sessionOf(finishedName);
-    const format = await portal.format(sid);
+    const kept = await portal.format(sid);
+    const format = kept !== null && recording.isWanted ? 'both' : kept;
     if (format !== null && format !== 'rcrec') {
       const isThere = (await share.has(avi)) || (await this.#make(recording, sid, from, format === 'avi'));
       if (isThere && format === 'avi') await share.removeRcrec(finishedName);
     }
-    await share.converted(name);
+    await share.converted(recording);
   }
 
   /** @returns false where there is nothing to make one of, and there never will be */
@@ -130,9 +156,17 @@ export class AviMaker {
   async #convert(name: string, from: string): Promise<AviMade> {
     const { share, log, convert } = this.#parts;
     await share.clearAvi(name);
-    const onProgress = (part: number) =>
-      log.info('recording.avi-progress', { stream: name, percent: Math.floor(part * 100) });
-    return convert({ from, to: share.aviPath(name), onProgress }, this.#ended.signal);
+    const making = { name, percent: 0 };
+    this.#making = making;
+    const onProgress = (part: number) => {
+      making.percent = Math.floor(part * 100);
+      log.info('recording.avi-progress', { stream: name, percent: making.percent });
+    };
+    try {
+      return await convert({ from, to: share.aviPath(name), onProgress }, this.#ended.signal);
+    } finally {
+      this.#making = null;
+    }
   }
 }
 

@@ -13,6 +13,7 @@ import type { Counter, Metrics } from '../metrics.ts';
 import type { RecordingGrant } from '../protocol/recorder-portal.ts';
 import { MAX_PIECE_BYTES, RECORDER_PATH, RECORDER_PROTOCOL } from '../protocol/recorder-socket.ts';
 import { Connection } from './receive/connection.ts';
+import { answerWish, type WishedAvis } from './receive/wishes.ts';
 import type { Recordings } from './recordings.ts';
 
 const MAX_CONNECTIONS = 512;
@@ -24,6 +25,7 @@ export interface RecorderServerParts {
   /** Uses the token up. @returns null where it is not good. @throws ApplianceError where the portal is away */
   /** @param address the console's, as the gateway saw it */
   readonly authorise: (digest: string, address: string) => Promise<RecordingGrant | null>;
+  readonly avis: WishedAvis;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly log: Log;
@@ -45,6 +47,7 @@ export class RecorderServer {
     this.#parts = parts;
     this.#refused = parts.metrics.counter('recorder_refusals_total', 'Connections that were refused, by reason.');
     this.#server = createServer((request, answer) => {
+      if (answerWish(request, answer, parts.avis, parts.log)) return;
       const isHealth = request.method === 'GET' && request.url === '/healthz';
       const isMetrics = request.method === 'GET' && request.url === '/metrics';
       const text = isMetrics ? parts.metrics.text() : isHealth ? 'ok\n' : '';

@@ -11,12 +11,16 @@ export const MANIFEST_ENDING = '.manifest.json';
 export const AVI_ENDING = '.avi';
 /** In `converting/`: a finished recording of which an AVI may be wanted; its text is where that is. */
 const NOTE_ENDING = '.unconverted';
+/** The same where somebody has asked for it, whatever is kept. */
+const WISH_ENDING = '.wanted';
 
-/** A finished recording that nobody has looked at for an AVI. */
+/** A finished recording of which an AVI is wanted, or may be: that was not looked at yet. */
 export interface Unconverted {
   /** Of the stream: its nonce, base64url. */
   readonly name: string;
   readonly finishedName: string;
+  /** Somebody has asked for it. */
+  readonly isWanted: boolean;
 }
 
 export interface FileFacts {
@@ -94,13 +98,23 @@ export class RecordingShare {
   async unconverted(): Promise<Unconverted[]> {
     const folder = join(this.#folder, 'converting');
     return attempt(async () => {
-      const notes = (await readdir(folder)).filter(file => file.endsWith(NOTE_ENDING)).sort();
-      const read = notes.map(async file => ({
-        name: file.slice(0, -NOTE_ENDING.length),
-        finishedName: await readFile(join(folder, file), 'utf8'),
-      }));
-      return Promise.all(read);
+      const files = (await readdir(folder)).sort();
+      const read = [WISH_ENDING, NOTE_ENDING].flatMap(ending =>
+        files
+          .filter(file => file.endsWith(ending))
+          .map(async file => ({
+            name: file.slice(0, -ending.length),
+            finishedName: await readFile(join(folder, file), 'utf8'),
+            isWanted: ending === WISH_ENDING,
+          })),
+      );
+      return Promise.all(read); // who waits for one goes first
     });
+  }
+
+  /** An AVI is to be made of it, and nothing forgets that. @throws ApplianceError `recording.share-…` */
+  async want(name: string, finishedName: string): Promise<void> {
+    await attempt(() => writeWhole(this.#converting(name, WISH_ENDING), finishedName));
   }
 
   /** The AVI while nobody is to see it, or not with what is said of it. */
@@ -139,10 +153,10 @@ export class RecordingShare {
   }
 
   /** Nothing is to be made (any more). @throws ApplianceError `recording.share-…` */
-  async converted(name: string): Promise<void> {
+  async converted({ name, isWanted }: Unconverted): Promise<void> {
     await attempt(async () => {
       await this.clearAvi(name);
-      await rm(this.#converting(name, NOTE_ENDING), { force: true });
+      await rm(this.#converting(name, isWanted ? WISH_ENDING : NOTE_ENDING), { force: true });
     });
   }
 

@@ -113,24 +113,32 @@ async function plays(t: ExecutionContext, page: Page, film: Awaited<ReturnType<t
   await page.getByRole('button', { name: 'Pause' }).click();
 }
 
-test.serial('H-04 D-08 an auditor plays a session’s film in the portal, and goes to any moment of it', async t => {
-  t.timeout(120_000);
-  await using appliance = await startAppliance({ accounts: true });
-  const { sid, film } = await makeSession(appliance);
-  await using browser = await openBrowser(appliance);
-  const { page } = browser;
-  const { loginId = '', password = '' } = appliance.accounts?.auditor ?? {};
-  await signIn(page, appliance.url, loginId, password);
-  await page
-    .getByRole('link', { name: `Page of session ${sid}` })
-    .first()
-    .click();
-  await page.getByRole('heading', { name: 'Session', exact: true }).waitFor();
-  await plays(t, page, film);
-  await look(t, browser, 'session');
-  const asked = await appliance.fetch('/admin/audit?event=recording.viewed', {
-    headers: { cookie: await signInAs(appliance, appliance.accounts?.auditor) },
-  });
-  t.is(asked.text().split('<code>recording.viewed</code>').length - 1, 1, 'one look, however many parts');
-  t.deepEqual(browser.complaints, []);
-});
+test.serial(
+  'H-01 H-04 D-08 an auditor plays a session’s film in the portal, goes to any moment of it, and has an AVI made',
+  async t => {
+    t.timeout(120_000);
+    await using appliance = await startAppliance({ accounts: true, recorder: true });
+    const { sid, film } = await makeSession(appliance);
+    await using browser = await openBrowser(appliance);
+    const { page } = browser;
+    const { loginId = '', password = '' } = appliance.accounts?.auditor ?? {};
+    await signIn(page, appliance.url, loginId, password);
+    await page
+      .getByRole('link', { name: `Page of session ${sid}` })
+      .first()
+      .click();
+    await page.getByRole('heading', { name: 'Session', exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Make an AVI of recording 1' }).click();
+    await page.getByText('The AVI ').waitFor();
+    const asksAgain = page.waitForResponse(/\/avi\?number=1$/);
+    await look(t, browser, 'avi-comes');
+    await plays(t, page, film);
+    t.is((await asksAgain).status(), 200, 'the page sees by itself how far it is'); // a film as long as this takes a minute
+    await look(t, browser, 'session');
+    const asked = await appliance.fetch('/admin/audit?event=recording.viewed', {
+      headers: { cookie: await signInAs(appliance, appliance.accounts?.auditor) },
+    });
+    t.is(asked.text().split('<code>recording.viewed</code>').length - 1, 1, 'one look, however many parts');
+    t.deepEqual(browser.complaints, []);
+  },
+);

@@ -25,6 +25,7 @@ import { SocketListener } from '../../appliance/portal/socket-listener.ts';
 import { Status } from '../../appliance/portal/status.ts';
 import { Support } from '../../appliance/portal/support.ts';
 import { KeptRecordings } from '../../appliance/recording/kept-recordings.ts';
+import { RecorderClient } from '../../appliance/recording/recorder-client.ts';
 import type { ManifestSigner } from '../../appliance/sessions/recordings.ts';
 import type { SessionSigner } from '../../appliance/sessions/rights.ts';
 import { gatewayToken } from '../../appliance/sessions/session-secrets.ts';
@@ -243,6 +244,7 @@ export async function openTestPortal(
     sessionDesk: new SessionDesk({
       ...{ ...at, ...parts, keeping, backups: over.storeBackups ?? { list: async () => [] } },
       films: new KeptRecordings(join(at.folder, 'recordings')),
+      recorder: new RecorderClient(join(at.folder, 'recorder.sock')),
     }),
     settings: newSettings(at),
     certificates: newCertificates(at),

@@ -119,6 +119,7 @@ export const routeTable: Readonly<Record<string, readonly string[]>> = {
     ...['GET /admin/audit', 'POST /admin/audit/export', 'POST /admin/audit/export-found'],
     ...['GET /auditor/sessions/:id', 'GET /auditor/sessions/:id/evidence.zip'],
     ...['rcrec', 'avi'].map(form => `GET /auditor/recordings/:id/film.${form}`),
+    ...['GET /auditor/recordings/:id/avi', 'POST /auditor/recordings/:id/avi'],
   ],
   'master-admin or admin or auditor': [
     ...['GET /admin/audit/log-head.pub', 'GET /auditor/verify.html', 'GET /auditor/manifest.pub'],

@@ -4,8 +4,16 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
+import { ApplianceError } from '../../appliance/errors.ts';
 import { toBase64Url } from '../../appliance/guid.ts';
+import { silentLog } from '../../appliance/log.ts';
+import { Metrics } from '../../appliance/metrics.ts';
+import { recordingAviActs } from '../../appliance/portal/recording-avi.ts';
 import { partOf } from '../../appliance/portal/web/file-answer.ts';
+import type { FailedAvi, MadeAvi, SignedManifest } from '../../appliance/protocol/recorder-portal.ts';
+import { AviMaker, type Convert } from '../../appliance/recording/avi-maker.ts';
+import { RecorderServer } from '../../appliance/recording/receive.ts';
+import { RecordingShare } from '../../appliance/recording/recording-share.ts';
 import { EndedSessions } from '../../appliance/sessions/ended-sessions.ts';
 import { PASSWORD } from '../identity/open-identity.ts';
 import { askSocket } from './ask-socket.ts';
@@ -171,6 +179,71 @@ test('H-04 E-02 the page shows who, consents, chat and films; what was erased or
   await at.store.core.transaction(tx => new EndedSessions(at.store).erase(tx, id)); // as retention does
   t.false((await has('This session was erased', 'session.viewed', 'No film of this session')).includes('Technician<'));
   t.is((await ask(token, {}, 'GET', film)).code, 'recording.missing');
+});
+
+/** The recorder's part that makes AVIs, on its socket, with a converter of this test's. */
+async function startMaker(t: ExecutionContext, at: Awaited<ReturnType<typeof openTestDesk>>, convert: Convert) {
+  const shared = { clock: at.clock, log: silentLog, metrics: new Metrics() };
+  const share = new RecordingShare(join(at.folder, 'recordings'));
+  await share.prepare();
+  const acts = recordingAviActs({ ...at, ...at.parts.support });
+  const portal = {
+    format: async () => 'rcrec' as const,
+    aviMade: async (made: MadeAvi) => (await acts['POST /internal/recording/avi']?.(made)) as SignedManifest,
+    aviFailed: async (failed: FailedAvi) => void (await acts['POST /internal/recording/avi-failed']?.(failed)),
+  };
+  const avis = new AviMaker({ ...shared, share, convert, portal });
+  const refused = () => Promise.reject(new Error('not in this test'));
+  const server = new RecorderServer({
+    ...{ ...shared, avis, recordings: { bring: refused }, authorise: refused },
+    socketPath: join(at.folder, 'recorder.sock'),
+  });
+  await server.listen();
+  t.teardown(() => server.close());
+  return avis;
+}
+
+test('H-01 G-02 an AVI is made at an auditor’s wish, which is logged; how it comes on stands on the page', async t => {
+  const { at, id, path, signIn, ask, look } = await openSession(t);
+  const token = await signIn();
+  const shows = async (text: string) => {
+    const [page, part] = [await look(token), await ask(token, {}, 'GET', `${aviPath}?number=1`)];
+    for (const { body } of [page, part]) t.true(body.includes(text), `${text}: ${body}`);
+  };
+  const aviPath = `/auditor/recordings/${path.slice(-22)}/avi`;
+  const press = () => ask(token, {}, 'POST', aviPath);
+  await shows('The recorder does not say');
+  t.is((await press()).status, 503);
+  let result: Error | null = new ApplianceError('malformed', 'rcrec.damaged', 'it is no film');
+  const avis = await startMaker(t, at, async ({ to, onProgress }) => {
+    onProgress(0.4);
+    await shows('The AVI is being made, 40 %');
+    if (result !== null) throw result;
+    writeFileSync(to, 'an AVI');
+    return { codec: 'h264', frames: 6, width: 64, height: 48 };
+  });
+  await shows('Make an AVI');
+  const pressed = await press();
+  t.deepEqual([pressed.status, pressed.headers.location], [303, `/auditor/sessions/${id}`]);
+  await shows('waits to be made');
+  await avis.look();
+  await shows('No AVI can be made of it (rcrec.damaged)');
+  result = new ApplianceError('unavailable', 'recording.share-full', 'no room');
+  await press();
+  await avis.look();
+  await shows('could not be made (recording.share-full)');
+  result = null;
+  await press();
+  await avis.look();
+  await shows('film.avi');
+  t.is((await ask(token, {}, 'GET', `${aviPath.replace(/avi$/, 'film.avi')}`)).body, 'an AVI');
+  t.is((await press()).status, 303, 'another auditor may have been faster');
+  const logged = (await at.events()).filter(event => event.startsWith('recording.avi'));
+  const wish = 'recording.avi-wanted';
+  t.deepEqual(logged, [wish, wish, 'recording.avi-failed', wish, wish, 'recording.avi-made']);
+  rmSync(`${path}.avi`);
+  rmSync(`${path}.rcrec`);
+  t.is((await press()).code, 'recording.missing');
 });
 
 test('H-01 H-04 a recording with pauses is shown as what it is: parts of one, and between them when nothing was recorded', async t => {

@@ -143,6 +143,34 @@ test('H-01 where RCREC alone is kept, or the session is gone, no AVI is made', a
   }
 });
 
+test('H-01 where RCREC alone is kept one that is asked for is made beside it, whoever makes it; how far it is is told', async t => {
+  using at = new Made();
+  at.format = 'rcrec';
+  await at.record();
+  await at.maker().look();
+  const wish = { stream: NAME, name: at.finishedName };
+  const asked = at.maker();
+  t.is((await asked.stateOf(wish)).state, 'none');
+  await asked.want(wish);
+  t.is((await asked.stateOf(wish)).state, 'waiting');
+  const busy: AviMaker = at.maker(async ({ onProgress }) => {
+    onProgress(0.375);
+    t.deepEqual(await busy.stateOf(wish), { state: 'making', percent: 37, code: null });
+    throw new ApplianceError('unavailable', 'recording.avi-failed', 'no room');
+  });
+  await busy.look();
+  t.deepEqual(await busy.stateOf(wish), { state: 'put-off', percent: 0, code: 'recording.avi-failed' });
+  await busy.want(wish);
+  t.is((await busy.stateOf(wish)).state, 'waiting', 'asked for again it is not put off any more');
+  await at.maker().look(); // after a kill
+  await wholeAvi(t, at);
+  t.deepEqual(at.finished(), ['.avi', '.avi.manifest.json', '.manifest.json', '.rcrec']);
+  t.deepEqual(at.converting(), []);
+  t.is((await busy.stateOf(wish)).state, 'none');
+  const other = { ...wish, name: wish.name.replace('/06/', '/07/') };
+  await t.throwsAsync(asked.want(other), { code: 'recording.missing' });
+});
+
 test('H-01 one that was cut off is made by the next, over what the first has left', async t => {
   using at = new Made();
   await at.record();

@@ -5,7 +5,7 @@ import type { SignedManifest } from '../../protocol/recorder-portal.ts';
 import { attestedPart } from '../../protocol/recording-proof.ts';
 import type { ChatLine } from '../../sessions/chat.ts';
 import { SPEEDS } from '../player/playback.ts';
-import type { SeenSession, SessionHead, SessionRecording } from '../session-desk.ts';
+import type { SeenAvi, SeenSession, SessionHead, SessionRecording } from '../session-desk.ts';
 
 /** What an entry is marked as. */
 interface Badge {
@@ -25,12 +25,16 @@ const BADGES: Readonly<Record<string, Badge>> = {
   'recording.paused': { text: 'recording paused', tone: 'warn' },
   'recording.gone-on': { text: 'recording goes on', tone: '' },
   'action.pause-barred': { text: 'paused where it may not be', tone: 'bad' },
+  'recording.avi-wanted': { text: 'AVI wanted', tone: '' },
+  'recording.avi-failed': { text: 'no AVI', tone: 'warn' },
   'recording.interrupted': { text: 'recording interrupted', tone: 'warn' },
   'action.report-gap': { text: 'reports missing', tone: 'bad' },
   'action.report-fork': { text: 'two different reports', tone: 'bad' },
   'action.mismatch': { text: 'console and program differ', tone: 'bad' },
   'action.chat-mismatch': { text: 'chat differs', tone: 'bad' },
 };
+/** The page looks again by itself. */
+const COMING: readonly SeenAvi['state'][] = ['waiting', 'making', 'put-off', 'away'];
 const FILE_ACTIONS = ['send-files', 'receive-files', 'launch-file-manager'];
 
 export function presentSession(seen: SeenSession) {
@@ -96,7 +100,7 @@ function badgeOf({ event, detail }: AuditEntry): Badge | null {
   return BADGES[event] ?? null;
 }
 
-function presentRecording({ nonce, isLive, finished, files, fault }: SessionRecording, index: number) {
+function presentRecording({ nonce, isLive, finished, files, fault, avi: seen }: SessionRecording, index: number) {
   const facts = { number: index + 1, stream: nonce, isLive, problem: fault === null ? null : fault.message };
   if (finished === null) return { ...facts, isFinished: false };
   const { startedAt, durationMs, bytes, isWhole, forced, technician, receipt } = finished;
@@ -107,7 +111,8 @@ function presentRecording({ nonce, isLive, finished, files, fault }: SessionReco
     ...{ began: timeOf(startedAt), length: lengthOf(durationMs), isWhole, isProved: receipt !== null },
     isAttested: isAttested(finished.manifest),
     rcrec: rcrec !== null,
-    aviBytes: avi?.bytes ?? null,
+    isAviComing: COMING.includes(seen.state),
+    avi: presentAvi(nonce, index + 1, seen),
     isGone: files !== null && rcrec === null && avi === null,
     isChanged: rcrec !== null && rcrec.bytes !== bytes,
   };
@@ -157,6 +162,19 @@ function endOf({ startedAt, durationMs }: Finished): number {
 function isAttested({ payload }: SignedManifest): boolean {
   const { is, unattested } = attestedPart(JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')));
   return is === 'same' && unattested === 0;
+}
+
+/** @param stream of the recording @param number it has on the page */
+export function presentAvi(stream: string, number: number, { state, percent, code, bytes }: SeenAvi) {
+  const is = (...states: readonly SeenAvi['state'][]) => states.includes(state);
+  const says: Partial<Record<SeenAvi['state'], string>> = {
+    waiting: 'The AVI waits to be made',
+    making: `The AVI is being made, ${percent} %`,
+    'put-off': `The AVI could not be made (${code}); it is tried again by itself`,
+    failed: `No AVI can be made of it (${code})`,
+    away: 'The recorder does not say whether there will be an AVI',
+  };
+  return { stream, number, isMade: is('made'), isOffered: is('none', 'failed'), says: says[state] ?? null, bytes };
 }
 
 /** `1:02:03`, `2:03` */

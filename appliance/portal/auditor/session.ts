@@ -14,7 +14,7 @@ import { contentSecurityPolicy, DECODER_POLICY } from '../web/headers.ts';
 import type { Pages } from '../web/pages.ts';
 import { ById, parse, text } from '../web/parse.ts';
 import { presentErasure, TYPED_CHARACTERS } from './present-erasure.ts';
-import { presentSession } from './present-session.ts';
+import { presentAvi, presentSession } from './present-session.ts';
 
 const PLAYER_FOLDER = join(import.meta.dirname, '../player');
 const WORKER = 'player-worker.js';
@@ -27,13 +27,14 @@ export const playerSources = {
 
 const EraseForm = z.strictObject({ number: text, reason: text });
 const ERASE_FIELDS = { 'erasure.number': 'number', 'erasure.reason': 'reason' };
+const OnPage = z.object({ number: z.coerce.number().int().min(1).max(9999) });
 const OfSession = z.object({ id: z.string().transform(parseSessionId) });
 
 export interface SessionPageParts {
   readonly guards: Guards;
   readonly pages: Pages;
   readonly assets: Assets;
-  readonly sessionDesk: Pick<SessionDesk, 'view' | 'film' | 'viewed' | 'downloaded' | 'erase'>;
+  readonly sessionDesk: Pick<SessionDesk, 'view' | 'film' | 'viewed' | 'downloaded' | 'erase' | 'avi' | 'wantAvi'>;
 }
 
 export function sessionPageRoutes({ guards, pages, assets, sessionDesk }: SessionPageParts): PortalRouter {
@@ -75,6 +76,18 @@ export function sessionPageRoutes({ guards, pages, assets, sessionDesk }: Sessio
     // A film that plays is an auditor at work: it keeps his login alive.
     router.get(path, guards.requireRole('auditor', 'master-admin'), ctx => answerFilm(ctx, sessionDesk, form));
   }
+  // What the page asks for by itself while an AVI is made: it keeps no idle login alive.
+  router.get('/auditor/recordings/:id/avi', guards.requireRoleQuietly('auditor', 'master-admin'), async ctx => {
+    const { id: stream } = parse(ById, ctx.params);
+    const { number } = parse(OnPage, ctx.query);
+    pages.showWhole(ctx, 'avi-state', { title: 'AVI', ...presentAvi(stream, number, await sessionDesk.avi(stream)) });
+  });
+  router.post('/auditor/recordings/:id/avi', guards.requireRole('auditor', 'master-admin'), async ctx => {
+    const { id: stream } = parse(ById, ctx.params);
+    const sessionId = await sessionDesk.wantAvi(sessionOf(ctx).actor, stream);
+    ctx.status = 303;
+    ctx.redirect(`/auditor/sessions/${sessionId}`);
+  });
   return router;
 }
 
