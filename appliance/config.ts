@@ -117,6 +117,24 @@ const Mail = z.strictObject({
 });
 export type MailConfig = z.infer<typeof Mail>;
 
+/** This machine and private networks (RFC 1918, RFC 4193, RFC 4291 §2.5.6). */
+const NEARBY = ['127.0.0.0/8', '10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '::1', 'fc00::/7', 'fe80::/10'];
+
+/** Where IT sets this appliance up: a realm with accounts and a listener of its own (A-05). */
+const Settings = z
+  .strictObject({
+    enabled: z.boolean().default(true),
+    /** null for that of `listen`. */
+    address: z.union([z.ipv4(), z.ipv6()]).nullable().default(null),
+    /** null for the first one above `listen.port` that nothing here uses. */
+    port: port.nullable().default(null),
+    /** Whence it may be opened: addresses and ranges. Nobody else gets as far as TLS. */
+    from: z.array(addressRange).min(1).max(64).optional(),
+    /** What `from` was called in the files of first versions; empty meant nothing. */
+    addresses: z.array(addressRange).max(64).default([]),
+  })
+  .transform(({ addresses, from = addresses.length > 0 ? addresses : NEARBY, ...rest }) => ({ ...rest, from }));
+
 const Configuration = z.strictObject({
   version: z.literal(1),
   organisation: z.strictObject({
@@ -158,10 +176,7 @@ const Configuration = z.strictObject({
     /** Absolute path of the folder recordings go to; null for `recordings/` in the data folder. */
     folder: z.string().startsWith('/', 'an absolute path').max(1024).nullable().default(null),
   }),
-  settings: z.strictObject({
-    /** Whence the settings pages may be opened: addresses and ranges; empty for wherever a master admin may sign in. */
-    addresses: z.array(addressRange).max(64).default([]),
-  }),
+  settings: Settings,
   session: z.strictObject({
     pinDigits: z.int().min(6).max(16).default(9),
     pinMinutes: z.int().min(1).max(1440).default(20),
@@ -179,6 +194,18 @@ const Configuration = z.strictObject({
 });
 
 export type ApplianceConfig = z.infer<typeof Configuration>;
+
+/** Where the settings listen. */
+export function settingsEndpoint({
+  settings,
+  listen,
+  gateways,
+}: Pick<ApplianceConfig, 'settings' | 'listen' | 'gateways'>): { readonly address: string; readonly port: number } {
+  const taken = [listen.port, listen.redirectPort, ...gateways.map(gateway => gateway.port)];
+  let free = listen.port;
+  while (taken.includes(free)) free = free === 65_535 ? 1024 : free + 1;
+  return { address: settings.address ?? listen.address, port: settings.port ?? free };
+}
 
 /** Name of the configuration in the data folder. */
 export const CONFIG_FILE = 'appliance.yaml';

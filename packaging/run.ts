@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, readFileSync, unwatchFile, watchFile } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
-import { type ApplianceConfig, CONFIG_FILE, readConfig } from '../appliance/config.ts';
+import { type ApplianceConfig, CONFIG_FILE, readConfig, settingsEndpoint } from '../appliance/config.ts';
 import { ApplianceError, defect, describeError } from '../appliance/errors.ts';
 import { writeAppletOrder } from './applet/order.ts';
 import { ensureTemplate } from './applet/template.ts';
@@ -95,6 +95,11 @@ function portalOf(config: ApplianceConfig): string {
   return `https://${canonicalName(config)}${port === 443 ? '' : `:${port}`}`;
 }
 
+/** Where IT sets it up; undefined while that is turned off. */
+function settingsOf(config: ApplianceConfig): string | undefined {
+  return config.settings.enabled ? `https://${canonicalName(config)}:${settingsEndpoint(config).port}` : undefined;
+}
+
 function canonicalName(config: ApplianceConfig): string {
   const [name] = config.names;
   if (name === undefined) throw defect('a configuration without a name was accepted');
@@ -108,12 +113,13 @@ interface Extras {
 
 const setupCodeOf = (dataFolder: string) => join(dataFolder, 'keys', 'setup-code');
 
-function describeReady(dataFolder: string, portal: string, extras: Extras): string {
+function describeReady(dataFolder: string, config: ApplianceConfig, extras: Extras): string {
   const codeFile = setupCodeOf(dataFolder);
+  const portal = portalOf(config);
   // The code goes into the fragment, which no browser sends and no server logs. It is there until setup is done.
   const setup = existsSync(codeFile) ? `${portal}/setup#${readFileSync(codeFile, 'utf8').trim()}` : undefined;
   const ca = join(dataFolder, 'public', 'ca.crt');
-  return `READY ${JSON.stringify({ portal, ca, setup, ...extras })}`; // what is undefined is left out
+  return `READY ${JSON.stringify({ portal, settings: settingsOf(config), ca, setup, ...extras })}`; // what is undefined is left out
 }
 
 /** Resolves with the first signal to stop. */
@@ -124,9 +130,14 @@ function untilAskedToStop(): Promise<void> {
 }
 
 /** Each port the configuration names is free, or the start ends here with who has it. */
-async function checkPorts({ listen, gateways }: ApplianceConfig): Promise<void> {
+async function checkPorts(config: ApplianceConfig): Promise<void> {
+  const { listen, gateways } = config;
   const open = [listen.port, listen.redirectPort, ...gateways.slice(1).map(gateway => gateway.port)];
   for (const port of open) if (typeof port === 'number') await checkPort(listen.address, port);
+  if (config.settings.enabled) {
+    const { address, port } = settingsEndpoint(config);
+    await checkPort(address, port);
+  }
   if (listen.metricsPort !== null) await checkPort('127.0.0.1', listen.metricsPort);
 }
 
@@ -206,7 +217,7 @@ async function serve(flags: Flags): Promise<void> {
     const endpoint = endpointOf(dataFolder, config);
     const ready = untilReady(supervisor, dataFolder, endpoint).then(async () => {
       const customer = await demo?.begin(endpoint, portalOf(config), accounts.technician);
-      say(describeReady(dataFolder, portalOf(config), { accounts, customer }));
+      say(describeReady(dataFolder, config, { accounts, customer }));
     });
     await Promise.race([asked, gone, ready.then(() => asked)]);
     say('Stopping');

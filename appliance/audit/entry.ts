@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { fromBase64Url, type SessionId, toBase64Url } from '../guid.ts';
 import { ENTRY_DOMAIN, entryText } from '../protocol/audit-entry.ts';
 
-export type ActorKind = 'member' | 'customer' | 'appliance' | 'anyone';
+export type ActorKind = 'member' | 'settings-account' | 'customer' | 'appliance' | 'anyone';
 
 /** Who acted: id and name as they were at that time, and the address he came from. */
 export interface Actor {

@@ -17,7 +17,7 @@ const Entry = z.strictObject({
   at: z.int(),
   event: text,
   actor: z.strictObject({
-    kind: z.enum(['member', 'customer', 'appliance', 'anyone']),
+    kind: z.enum(['member', 'settings-account', 'customer', 'appliance', 'anyone']),
     id: text.nullable(),
     name: text.nullable(),
     address: text.nullable(),

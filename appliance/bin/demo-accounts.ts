@@ -44,6 +44,15 @@ async function settle(identity: Identity, role: Role, name: string): Promise<{ l
   return { loginId, password };
 }
 
+/** Of the settings: no member, so no role. */
+async function settleSettings({ settingsAccounts }: Identity): Promise<{ loginId: string; password: string }> {
+  const name = 'settings@demo.example';
+  const password = randomBytes(15).toString('base64url');
+  const code = await settingsAccounts.makeLink();
+  await settingsAccounts.openLink(code, { name, password, source: source.source });
+  return { loginId: name, password };
+}
+
 function signLater(): Promise<never> {
   return Promise.reject(new ApplianceError('unavailable', 'signer.stopped', 'the signer signs at the next start'));
 }
@@ -68,10 +77,11 @@ async function run(dataFolder: string): Promise<void> {
   await audit.start();
   const identity = new Identity({ store, audit, config: config.login, ...shared });
   try {
-    const made = [];
+    const made: [string, { loginId: string; password: string }][] = [];
     for (const [role, name] of Object.entries(accounts)) {
       made.push([role, await settle(identity, role as Role, name)]);
     }
+    made.push(['settings', await settleSettings(identity)]);
     const admin = await identity.members.findByLoginId('admin@demo.example');
     const editor = { actor: applianceActor, roles: ['master-admin'] as const };
     await identity.groups.setParts(editor, admin?.id ?? '', [ROOT_GROUP_ID]); // an admin without a part changes nothing

@@ -85,7 +85,7 @@ function reload(edge: Edge, list: GatewayList, origins: OwnOrigins): void {
   try {
     const config = readConfig(dataFolder);
     origins.replace(config);
-    edge.reload(config.names);
+    void edge.reload(config);
     void list.refresh(); // names and gateways stand in it
   } catch (error) {
     log.error('gateway.reload-failed', { error: describeError(error) });

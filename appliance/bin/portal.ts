@@ -35,6 +35,7 @@ import {
   type InternalActs,
   type InternalSupport,
   makeBackup,
+  SETTINGS_LINK_PATH,
 } from '../portal/internal.ts';
 import { Keeping } from '../portal/keeping.ts';
 import { makeAssets, Portal, type PortalParts } from '../portal/portal.ts';
@@ -43,6 +44,7 @@ import { recordingActs } from '../portal/recordings.ts';
 import { SessionDesk } from '../portal/session-desk.ts';
 import { sessionDescriber } from '../portal/session-details.ts';
 import { SettingsDesk } from '../portal/settings-desk.ts';
+import { SettingsPortal, type SettingsPortalParts } from '../portal/settings-portal.ts';
 import type { SetupChoice } from '../portal/setup.ts';
 import { type Answerer, SocketListener } from '../portal/socket-listener.ts';
 import { Status, type StatusParts } from '../portal/status.ts';
@@ -71,6 +73,7 @@ class PortalProcess {
   #close: (() => Promise<unknown>)[] = [];
   #closeLive: () => Promise<unknown> = () => Promise.resolve();
   #closeFace: () => Promise<void> = () => Promise.resolve();
+  #closeSettings: () => Promise<void> = () => Promise.resolve();
   /** What the signer last said of the applets. */
   #applets = '';
 
@@ -127,6 +130,7 @@ class PortalProcess {
       async () => endKeeping(),
       () => this.#closeLive(), // first: the listeners wait for every connection
       () => outside.close(),
+      () => this.#closeSettings(),
       () => inside.close(),
       () => this.#closeFace(),
       () => audit.close(),
@@ -198,9 +202,10 @@ class PortalProcess {
     support.start();
     await legs.start();
     const certificates = this.#certificates(domain);
+    const settings = this.#settings(domain, recordingFolder);
     const status = this.#status({ ...domain, identity, support, keeping, recordingFolder, metrics });
     this.#support = {
-      acts: this.#acts(domain, { identity, support, keeping, status }),
+      acts: this.#acts(domain, { identity, support, keeping, status, settings }),
       legTokens: support.legTokens,
       admits: (loginId, address) => identity.allowLists.admitLogin(loginId, address),
       upgradeAppletLeg: (request, socket, head) => legs.upgrade(request, socket, head),
@@ -211,15 +216,14 @@ class PortalProcess {
     };
     await keeping.start();
     for (const part of [status, certificates]) part.start();
+    await this.#openSettings(domain, { identity, settings, certificates, assets: await assets });
     const portal = new Portal({
       ...shared,
       assets: await assets,
-      backups: new BackupDesk(domain.backups, actor => makeBackup(domain, actor)),
       ...auditDesk({ ...domain, support, clock: systemClock }),
       evidence: this.#evidence(domain, support, recordingFolder),
       sessionDesk: this.#sessionDesk(domain, { support, keeping, recordingFolder }),
-      settings: this.#settings(domain, recordingFolder),
-      certificates,
+      settingsPort: () => settings.port(),
       organisation,
       publicFolder: this.#path(PUBLIC_FOLDER),
       support,
@@ -238,14 +242,37 @@ class PortalProcess {
     return portal;
   }
 
+  /** The other realm, on a socket of its own (A-05). */
+  async #openSettings(
+    { backups, ...domain }: Domain,
+    parts: Pick<SettingsPortalParts, 'identity' | 'settings' | 'certificates' | 'assets'>,
+  ): Promise<void> {
+    const metrics = new Metrics();
+    this.#metrics.push(metrics);
+    const portal = new SettingsPortal({
+      ...parts,
+      backups: new BackupDesk(backups, actor => makeBackup({ ...domain, backups }, actor)),
+      organisation: this.#config.current.organisation,
+      publicFolder: this.#path(PUBLIC_FOLDER),
+      ...{ clock: systemClock, log: this.#log, metrics },
+    });
+    const listener = new SocketListener(this.#path('run', 'portal-settings.sock'), portal);
+    await listener.listen();
+    this.#closeSettings = () => listener.close();
+  }
+
   /** What other processes ask of the parts that are there once setup is done. */
-  #acts(domain: Domain, { identity, support, keeping, status }: Answering): InternalActs {
+  #acts(domain: Domain, { identity, support, keeping, status, settings }: Answering): InternalActs {
     return {
       ...recordingActs(support.recordings, (id, address) => identity.allowLists.admitsMember(id, address)),
       ...recordingAviActs({ ...domain, ...support, clock: systemClock, signer: this.#signer }),
       [`POST ${FROM_ANYWHERE_PATH}`]: async body => ({
         emptied: await identity.allowLists.openFor(applianceActor, FromAnywhere.parse(body).loginId),
       }),
+      [`POST ${SETTINGS_LINK_PATH}`]: async () => {
+        const place = await settings.turnOn(applianceActor);
+        return { ...place, code: await identity.settingsAccounts.makeLink() };
+      },
       'GET /internal/retention': async () => ({ lastAt: await keeping.retention.lastAt() }),
       'POST /internal/retention': () => keeping.retention.run(),
       'POST /internal/gateway-report': async body => {
@@ -359,7 +386,10 @@ interface Flags {
   readonly helper: string | undefined;
 }
 
-type Answering = Pick<StatusParts, 'identity' | 'support' | 'keeping'> & { readonly status: Status };
+type Answering = Pick<StatusParts, 'identity' | 'support' | 'keeping'> & {
+  readonly status: Status;
+  readonly settings: SettingsDesk;
+};
 
 interface Domain {
   readonly store: Store;

@@ -1,13 +1,11 @@
 // The edge: the one TLS listener that users, applets and consoles meet (A-05, B-01), in front of the portal.
 // A stranger becomes a request at `#request` or `#upgrade`; before that, deadlines and budgets of `limits.ts` hold.
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http';
-import { createServer, type Server } from 'node:https';
-import type { Socket } from 'node:net';
+import type { Server } from 'node:https';
 import { join as joinPath } from 'node:path';
 import type { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../clock.ts';
-import type { ApplianceConfig } from '../config.ts';
+import { type ApplianceConfig, settingsEndpoint } from '../config.ts';
 import { ApplianceError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
@@ -23,15 +21,19 @@ import { createMetricsListener, createRedirect, listenOn } from './plain-listene
 import { PortalProxy } from './portal-proxy.ts';
 import { ReadinessProbe } from './readiness.ts';
 import { checkRequest } from './request-check.ts';
+import { SettingsDoor } from './settings-door.ts';
+import { createTlsServer } from './tls-server.ts';
 
 const LOOPBACK = '127.0.0.1';
 const BUSY = 'The appliance has too much to do just now. Try again in a few seconds.';
 const OWN_PREFIX = '/gateway/';
-const TCP_KEEP_ALIVE_MS = 30_000; // finds peers that went without a word on upgraded connections
-const MOST_HEADERS = 128;
+
+/** Without `settings` there is no listener for them. */
+export type EdgeConfig = Pick<ApplianceConfig, 'names' | 'gateways' | 'listen'> &
+  Partial<Pick<ApplianceConfig, 'settings'>>;
 
 export interface EdgeParts {
-  readonly config: Pick<ApplianceConfig, 'names' | 'gateways' | 'listen'>;
+  readonly config: EdgeConfig;
   /** Id in `config.gateways`. */
   readonly id: string;
   readonly dataFolder: string;
@@ -65,6 +67,7 @@ export class Edge {
   readonly #recorder: PortalProxy;
   readonly #readiness: ReadinessProbe;
   readonly #server: Server;
+  readonly #settings: SettingsDoor;
   readonly #plain: HttpServer[] = [];
   #requests = 0;
   #closing = false;
@@ -85,7 +88,14 @@ export class Edge {
       dataFolder,
       clock,
       log,
-      onChanged: own => this.#server.setSecureContext(own.options),
+      onChanged: own => {
+        this.#server.setSecureContext(own.options);
+        this.#settings.renew(own);
+      },
+    });
+    this.#settings = new SettingsDoor({
+      ...{ certificates: this.#certificates, hosts: this.#hosts, limits: this.#limits, edgeMetrics: this.#metrics },
+      ...{ clock, log, metrics, socketPath: run('portal-settings.sock') },
     });
     this.#readiness = new ReadinessProbe({
       clock,
@@ -114,14 +124,26 @@ export class Edge {
       ports.metrics === null
         ? null
         : await plain(createMetricsListener(this.#parts.metrics, this.#limits), ports.metrics, LOOPBACK);
+    await this.#openSettings(this.#parts.config);
     this.#parts.log.info('gateway.listening', { id: this.#parts.id, address, port: edge, redirect, metrics });
     return { edge, redirect, metrics };
   }
 
-  /** Takes names as they are configured now and reads the certificates again; running connections keep theirs. */
-  reload(names: readonly string[] = this.#parts.config.names): void {
-    this.#hosts.replace(names);
+  /**
+   * Takes names as they are configured now and reads the certificates again; running connections keep theirs, but those to the
+   * settings end where their address is not on the list any more.
+   */
+  async reload(config: EdgeConfig = this.#parts.config): Promise<void> {
+    this.#hosts.replace(config.names);
     this.#certificates.reload();
+    await this.#openSettings(config);
+  }
+
+  /** The first gateway has them. */
+  async #openSettings(config: EdgeConfig): Promise<void> {
+    const { settings, gateways } = config;
+    if (settings === undefined || gateways[0]?.id !== this.#parts.id || this.#closing) return;
+    await this.#settings.open(settings.enabled ? settingsEndpoint({ ...config, settings }) : null, settings.from);
   }
 
   /** Takes no more, lets what is under way finish for `drainMs`, then cuts. */
@@ -133,11 +155,12 @@ export class Edge {
     const ended = servers.map(server => new Promise<void>(resolve => server.close(() => resolve())));
     for (const server of servers) server.closeIdleConnections();
     this.#connections.endUpgraded();
+    const settings = this.#settings.close();
     const cancel = this.#parts.clock.after(this.#limits.drainMs, () => {
       this.#connections.destroyAll();
       for (const server of this.#plain) server.closeAllConnections();
     });
-    await Promise.all(ended);
+    await Promise.all([...ended, settings]);
     cancel();
     this.#portal.close();
     this.#recorder.close();
@@ -145,33 +168,12 @@ export class Edge {
   }
 
   #createServer(): Server {
-    const server = createServer({
-      ...this.#certificates.own.options,
-      SNICallback: (name, done) => done(null, this.#certificates.choose(name).context),
-      ALPNProtocols: ['http/1.1'],
-      handshakeTimeout: this.#limits.handshakeMs,
-      maxHeaderSize: this.#limits.headerBytes,
-      headersTimeout: this.#limits.headersMs,
-      requestTimeout: 0, // a long upload is fine as long as it moves: `bodySilenceMs`
-      connectionsCheckingInterval: Math.min(1000, this.#limits.headersMs),
-      keepAliveTimeout: this.#limits.keepAliveMs,
-      keepAlive: true,
-      keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
-      noDelay: true,
-      insecureHTTPParser: false,
-      // Anything but WebSocket (h2c, say) is not switched to: RFC 9110 §7.8 lets us answer as if it were not there.
-      shouldUpgradeCallback: request => request.headers.upgrade?.toLowerCase() === 'websocket',
+    const server = createTlsServer({
+      certificates: this.#certificates,
+      limits: this.#limits,
+      metrics: this.#metrics,
+      connections: this.#connections,
     });
-    server.maxHeadersCount = MOST_HEADERS;
-    server.maxConnections = this.#limits.connections;
-    server.on('connection', (socket: Socket) => this.#connections.admit(socket));
-    server.on('drop', () => this.#metrics.refused('connections'));
-    server.on('secureConnection', (socket: TLSSocket) => this.#connections.handshakeDone(socket));
-    server.on('tlsClientError', (_error, socket: TLSSocket) => {
-      this.#metrics.refused('handshake');
-      socket.destroy();
-    });
-    server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => this.#malformed(error, socket));
     server.on('request', (request, response) => this.#request(request, response));
     server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
     return server;
@@ -244,14 +246,6 @@ export class Edge {
     if (!response.destroyed) answer(request, response, portal && certificate ? 200 : 503, { text });
   }
 
-  #malformed(error: NodeJS.ErrnoException, socket: Duplex): void {
-    const [status, reason] = malformedAs[error.code ?? ''] ?? ([400, 'malformed'] as const);
-    this.#metrics.refused(reason);
-    // An answer under way would be mixed up with this one.
-    if (!socket.writable || this.#connections.hasRequests(socket)) return void socket.destroy();
-    socket.end(bareAnswer(status, reason), () => socket.destroy());
-  }
-
   #portsToUse(): { edge: number; redirect: number | null; metrics: number | null } {
     const { config, id, ports } = this.#parts;
     if (ports) return { edge: ports.edge, redirect: ports.redirect ?? null, metrics: ports.metrics ?? null };
@@ -271,9 +265,3 @@ export class Edge {
     };
   }
 }
-
-const malformedAs: Readonly<Record<string, readonly [status: number, reason: string]>> = {
-  HPE_HEADER_OVERFLOW: [431, 'headers-too-long'],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, 'headers-late'],
-  ECONNRESET: [400, 'reset'],
-};

@@ -23,7 +23,7 @@ interface Exchange {
 }
 
 export interface ProxyParts {
-  readonly to: 'portal' | 'recorder';
+  readonly to: 'portal' | 'settings' | 'recorder';
   readonly socketPath: string;
   readonly limits: EdgeLimits;
   readonly clock: Clock;

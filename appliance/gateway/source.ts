@@ -1,5 +1,5 @@
 // Where a connection comes from, as text for the portal and as the unit that budgets are counted by.
-import { isIP } from 'node:net';
+import { BlockList, isIP } from 'node:net';
 
 const MAPPED_PREFIX = '::ffff:';
 const GROUPS = 8; // of an IPv6 address
@@ -21,4 +21,16 @@ export function sourceOf(address: string): string {
   const zeros = Array.from({ length: Math.max(0, GROUPS - front.length - back.length) }, () => '0');
   const groups = [...front, ...zeros, ...back].slice(0, SITE_GROUPS);
   return `${groups.map(group => Number.parseInt(group, 16).toString(16)).join(':')}::/64`;
+}
+
+/** Addresses and ranges as a list that is quick to look into. @param ranges as the configuration has checked them */
+export function rangesOf(ranges: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const range of ranges) {
+    const [address = '', bits] = range.split('/');
+    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
+    if (bits === undefined) list.addAddress(address, family);
+    else list.addSubnet(address, Number(bits), family);
+  }
+  return list;
 }

@@ -27,6 +27,8 @@ import { SamlMembers } from './saml-members.ts';
 import { SsoRules } from './saml-rule.ts';
 import { SamlService } from './saml-service.ts';
 import { SecondStep } from './second-step.ts';
+import { SettingsAccounts } from './settings-accounts.ts';
+import { SettingsLogins } from './settings-logins.ts';
 import { StepUp } from './step-up.ts';
 import { TwoStep } from './two-step.ts';
 
@@ -65,6 +67,8 @@ export class Identity {
   /** Its settings. */
   readonly idps: SamlIdps;
   readonly ssoRules: SsoRules;
+  /** Not members: who sets the appliance up. */
+  readonly settingsAccounts: SettingsAccounts;
   readonly #ownJudge: JudgeThread | null;
 
   constructor({ store, audit, clock, log, metrics, config, ...options }: IdentityOptions) {
@@ -98,6 +102,8 @@ export class Identity {
     this.exchange = new MemberExchange({ ...base, members: this.members, groups: this.groups });
     this.twoStep = new TwoStep({ ...shared, passwords });
     this.passkeys = new Passkeys({ ...shared, passwords });
+    const settingsLogins = new SettingsLogins({ ...parts, limiter, rules: config });
+    this.settingsAccounts = new SettingsAccounts({ ...shared, passwords, logins: settingsLogins });
     this.logins = new Logins({ ...shared, limiter, passwords, rules: config, directory });
   }
 

@@ -2,7 +2,7 @@
 import type { Actor } from '../audit/entry.ts';
 import { ApplianceError } from '../errors.ts';
 import type { Backups } from '../store/backup.ts';
-import type { BackupFace, BackupView } from './admin/backups.ts';
+import type { BackupFace, BackupView } from './settings/backups.ts';
 
 export class BackupDesk implements BackupFace {
   readonly #backups: Backups;

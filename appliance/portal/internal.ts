@@ -7,6 +7,7 @@
 //   GET  /internal/retention, POST     for jobs: when it last ran; have it run
 //   POST /internal/gateway-report      {id, relayedBytes, relays} → {}: every ten seconds (portal/status.ts)
 //   POST /internal/from-anywhere       {loginId} → {emptied}: for bin/from-anywhere.ts
+//   POST /internal/settings-link       → {name, port, code}: turns the settings on, for bin/settings-account.ts
 //   POST /internal/recording/…         for the recorder (protocol/recorder-portal.ts)
 //   upgrade /internal/applet-leg       an applet's own leg, behind its gateway (portal/applet-legs.ts)
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -26,6 +27,7 @@ import { parse } from './web/parse.ts';
 const MAX_BODY_BYTES = 4096;
 const APPLET_LEG_PATH = '/internal/applet-leg';
 export const FROM_ANYWHERE_PATH = '/internal/from-anywhere';
+export const SETTINGS_LINK_PATH = '/internal/settings-link';
 const Authorise = z.strictObject({
   digest: z.string().max(64),
   role: z.enum(['console', 'applet']),

@@ -14,11 +14,8 @@ import { accountRoutes } from './account/account.ts';
 import { confirmRoutes } from './account/confirm.ts';
 import { passkeyRoutes } from './account/passkeys.ts';
 import { shareRoutes } from './account/share.ts';
-import { aboutRoutes } from './admin/about.ts';
 import { allowListRoutes } from './admin/allow-lists.ts';
 import { auditRoutes } from './admin/audit.ts';
-import { type BackupFace, backupRoutes } from './admin/backups.ts';
-import { certificateRoutes } from './admin/certificates.ts';
 import { channelRoutes } from './admin/channels.ts';
 import { directoryRoutes } from './admin/directory.ts';
 import { groupTechnicianRoutes } from './admin/group-technicians.ts';
@@ -26,10 +23,10 @@ import { groupRoutes } from './admin/groups.ts';
 import { memberExchangeRoutes } from './admin/member-exchange.ts';
 import { memberListRoutes } from './admin/member-list.ts';
 import { memberRoutes } from './admin/members.ts';
+import { movedRoutes } from './admin/moved.ts';
 import { policyRoutes } from './admin/password-policy.ts';
 import { postRoutes } from './admin/posts.ts';
 import { retentionRoutes } from './admin/retention.ts';
-import { settingsRoutes } from './admin/settings.ts';
 import { singleSignOnAdminRoutes } from './admin/single-sign-on.ts';
 import { ssoIdRoutes } from './admin/sso-id.ts';
 import { statusRoutes } from './admin/status.ts';
@@ -37,7 +34,6 @@ import type { AppletLegs } from './applet-legs.ts';
 import type { AuditDesk } from './audit-desk.ts';
 import { type EvidenceParts, evidenceRoutes } from './auditor/evidence.ts';
 import { playerSources, type SessionPageParts, sessionPageRoutes } from './auditor/session.ts';
-import type { CertificateDesk } from './certificate-desk.ts';
 import { browserEntrySources } from './customer/browser-entry.ts';
 import { channelPageRoutes } from './customer/channel.ts';
 import { type CustomerParts, customerRoutes } from './customer/customer.ts';
@@ -46,7 +42,6 @@ import type { GatewayAddress } from './gateway-list.ts';
 import type { Keeping } from './keeping.ts';
 import { helpRoutes } from './public/help.ts';
 import { homeRoutes } from './public/home.ts';
-import type { SettingsDesk } from './settings-desk.ts';
 import { passkeySignInRoutes } from './sign-in/passkeys.ts';
 import { signInRoutes } from './sign-in/sign-in.ts';
 import { singleSignOnRoutes } from './sign-in/single-sign-on.ts';
@@ -64,8 +59,9 @@ import type { SignedIn } from './web/context.ts';
 import type { DeclaredRoute } from './web/declared-routes.ts';
 import { Guards } from './web/guards.ts';
 import { peerOf } from './web/headers.ts';
+import { memberFrame, type Warnings } from './web/member-frame.ts';
 import { foreignOrigin, requireOwnOrigin } from './web/origin.ts';
-import { type Organisation, Pages, type Warnings } from './web/pages.ts';
+import { type Organisation, Pages } from './web/pages.ts';
 import { notFound } from './web/paths.ts';
 
 const EVENTS_PATH = '/technician/events';
@@ -80,18 +76,17 @@ interface Upgrade {
 
 export interface PortalParts extends AuditDesk {
   readonly identity: Identity;
-  readonly backups: BackupFace;
   readonly evidence: EvidenceParts['evidence'];
   readonly sessionDesk: SessionPageParts['sessionDesk'];
   readonly support: Support;
   readonly legs: AppletLegs;
   readonly keeping: Keeping;
   readonly status: Status;
-  readonly settings: SettingsDesk;
-  readonly certificates: CertificateDesk;
   /** The key credentials are signed with, as consoles have to know it. */
   readonly sessionKey: () => Promise<PublicKeyInfo>;
   readonly gateways: () => readonly GatewayAddress[];
+  /** Port of the settings; null while they are turned off. */
+  readonly settingsPort: () => number | null;
   readonly programs: CustomerParts['programs'];
   /** Only with `packaging/run --demo`; the assets were then made with it too. */
   readonly demo: DemoDesktop | undefined;
@@ -149,10 +144,8 @@ export class Portal {
       ssoIdRoutes(shared),
       allowListRoutes({ ...shared, groups: support.groups }),
       auditRoutes({ ...shared, groups: support.groups }),
-      ...[backupRoutes, postRoutes, retentionRoutes, evidenceRoutes].map(routes => routes(shared)),
-      ...[settingsRoutes, certificateRoutes, sessionPageRoutes, statusRoutes, aboutRoutes].map(routes =>
-        routes(shared),
-      ),
+      ...[postRoutes, retentionRoutes, evidenceRoutes].map(routes => routes(shared)),
+      ...[movedRoutes, sessionPageRoutes, statusRoutes].map(routes => routes(shared)),
       technicianApi(shared),
       ...(this.#demo === undefined ? [] : [this.#demo.router]),
     ];
@@ -213,7 +206,12 @@ function partsOf({ entries, channels, channelEntries }: Support) {
 
 function pagesOf(parts: PortalParts): Pages {
   const folders = FOLDERS.map(folder => join(import.meta.dirname, folder));
-  return new Pages(parts.assets, parts.organisation, folders, roles => warningsFor(parts, roles));
+  return new Pages(
+    parts.assets,
+    parts.organisation,
+    folders,
+    memberFrame(roles => warningsFor(parts, roles)),
+  );
 }
 
 /** Style and scripts; made once, for setup and portal alike. */

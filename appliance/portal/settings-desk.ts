@@ -1,6 +1,7 @@
 // The configuration as IT sees and changes it on the pages (A-05): the file in the data folder is the one truth. A change is a
 // change in that file, checked by what the start checks it by, logged, and can be taken back; it holds from the next start on.
 import { getServers } from 'node:dns';
+import { createServer } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import type { AuditLog } from '../audit/audit.ts';
 import type { Actor } from '../audit/entry.ts';
@@ -13,8 +14,9 @@ import {
   type ConfigText,
   compareConfigs,
   parseConfig,
+  settingsEndpoint,
 } from '../config.ts';
-import { ApplianceError } from '../errors.ts';
+import { ApplianceError, describeError } from '../errors.ts';
 import { contains, parseAddress, parseRange } from '../identity/address-range.ts';
 import type { Store } from '../store/store.ts';
 import type { DiagnosticsParts } from './diagnostics.ts';
@@ -71,14 +73,35 @@ export class SettingsDesk {
   /** What waits for the next start. */
   waiting(): readonly ConfigDifference[] {
     const { config } = this.read();
-    return config === null ? [] : compareConfigs(this.#started, config);
+    const all = config === null ? [] : compareConfigs(this.#started, config);
+    return all.filter(({ key }) => !key.startsWith('settings.')); // the gateway takes those up at once
+  }
+
+  /** Turns the realm on where it was off. @returns where it listens */
+  async turnOn(actor: Actor): Promise<{ readonly name: string; readonly port: number }> {
+    const { file, store, audit, clock } = this.#parts;
+    const { text, digest, config } = file.read();
+    if (config === null) throw brokenFile();
+    if (!config.settings.enabled) {
+      await store.core.transaction(async tx => {
+        const detail = { changes: 'settings.enabled: false → true', count: 1 };
+        await audit.append(tx, { event: 'settings.changed', actor, detail });
+        file.replace(file.changed(text, [{ path: ['settings', 'enabled'], value: true }]), digest, clock.now());
+      });
+    }
+    return { name: config.names[0] ?? 'localhost', port: settingsEndpoint(config).port };
+  }
+
+  /** As the file has it now; null while they are turned off. */
+  port(): number | null {
+    const config = this.read().config ?? this.#started;
+    return config.settings.enabled ? settingsEndpoint(config).port : null;
   }
 
   /** @throws ApplianceError `settings.address` from an address that the settings are not open to */
   admit(address: string): void {
-    // The list that was in force at the start, and the one in the file: a narrower one holds at once.
-    const lists = [this.#started, this.read().config ?? this.#started];
-    if (lists.every(config => isOpenTo(config, address))) return;
+    // The gateway drops everyone else at accept; this is the second look, at the list as it is in the file now.
+    if (isOpenTo(this.read().config ?? this.#started, address)) return;
     throw new ApplianceError('refused', 'settings.address', 'the settings are not open to your address', {
       hint: `settings.addresses in ${CONFIG_FILE} says from where; on the machine itself the file can always be changed.`,
     });
@@ -87,8 +110,7 @@ export class SettingsDesk {
   /** The file's text with what was typed in the fields. @param typed by name of the field; fields that are as they were are left alone */
   textOf(seen: ConfigText, typed: Readonly<Record<string, string>>): string {
     const { config } = seen;
-    if (config === null)
-      throw new ApplianceError('conflict', 'settings.broken', `${CONFIG_FILE} has a fault; mend it first`);
+    if (config === null) throw brokenFile();
     const changes = allFields
       .map(field => ({ field, value: typed[field.name] ?? '' }))
       .filter(({ field, value }) => plain(value) !== plain(presentValue(config, field)))
@@ -111,6 +133,7 @@ export class SettingsDesk {
     const { file, store, audit, clock } = this.#parts;
     const config = parseConfig(text);
     refuseShutOut(this.#started, config, editor);
+    await this.#tryPlace(config);
     const changes = this.preview(text);
     if (text === this.read().text) return [];
     await store.core.transaction(async tx => {
@@ -120,6 +143,28 @@ export class SettingsDesk {
       file.replace(text, seen, clock.now()); // the last that can fail: without it there is no entry
     });
     return changes;
+  }
+
+  /** An address and port that can't be had are not kept: the gateway moves there at once. @throws ApplianceError `settings.no-such-place` */
+  async #tryPlace(config: ApplianceConfig): Promise<void> {
+    const [now, next] = [settingsEndpoint(this.read().config ?? this.#started), settingsEndpoint(config)];
+    if (now.port === next.port && now.address === next.address) return;
+    const port = now.port === next.port ? 0 : next.port; // our own gateway has that one
+    const server = createServer();
+    try {
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen({ port, host: next.address, exclusive: true }, resolve);
+      });
+    } catch (cause) {
+      const place = `${next.address} port ${next.port}`;
+      throw new ApplianceError('conflict', 'settings.no-such-place', `${place} can't be listened on`, {
+        hint: `settings.port: ${describeError(cause)}. Nothing was saved.`,
+        cause,
+      });
+    } finally {
+      server.close();
+    }
   }
 
   /** Newest first. */
@@ -163,8 +208,9 @@ export class SettingsDesk {
 
 function refuseShutOut(now: ApplianceConfig, config: ApplianceConfig, { address, host }: SettingsEditor): void {
   if (!isOpenTo(config, address)) {
-    throw shutOut('settings.addresses', `your own address, ${address}, is not among these`);
+    throw shutOut('settings.from', `your own address, ${address}, is not among these`);
   }
+  if (!config.settings.enabled) throw shutOut('settings.enabled', 'these pages would be gone');
   if (now.names.includes(host) && !config.names.includes(host)) {
     throw shutOut('names', `you are here by the name ${host}, which is not among these`);
   }
@@ -177,9 +223,12 @@ function shutOut(key: string, message: string): ApplianceError {
 }
 
 function isOpenTo({ settings }: ApplianceConfig, address: string): boolean {
-  if (settings.addresses.length === 0) return true;
   const from = parseAddress(address);
-  return from !== undefined && settings.addresses.some(range => contains(parseRange(range), from));
+  return from !== undefined && settings.from.some(range => contains(parseRange(range), from));
+}
+
+function brokenFile(): ApplianceError {
+  return new ApplianceError('conflict', 'settings.broken', `${CONFIG_FILE} has a fault; mend it first`);
 }
 
 function presentChange({ key, before = '', after = '' }: ConfigDifference): string {

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import type { ApplianceConfig } from '../config.ts';
 import { ApplianceError } from '../errors.ts';
 import type { Identity } from '../identity/identity.ts';
+import { parseLoginId } from '../identity/member.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { refuseUpgrade } from './portal.ts';
@@ -19,8 +20,9 @@ import type { PortalContext, PortalMiddleware, PortalRouter, PortalState } from 
 import { clearCookie, findCookie, setCookie } from './web/cookies.ts';
 import { type Form, formWith, tryForm } from './web/forms.ts';
 import { Guards, markGuard } from './web/guards.ts';
+import { memberFrame } from './web/member-frame.ts';
 import { Pages } from './web/pages.ts';
-import { parse, text } from './web/parse.ts';
+import { parse, text, tick } from './web/parse.ts';
 
 const SETUP_COOKIE = '__Host-setup';
 const SETUP_MS = 60 * 60_000;
@@ -36,6 +38,10 @@ const SetupForm = z.strictObject({
   name: text,
   next: text,
   again: text,
+  sameForSettings: tick,
+  settingsName: text.optional().transform(value => value ?? ''),
+  settingsNext: text.optional().transform(value => value ?? ''),
+  settingsAgain: text.optional().transform(value => value ?? ''),
 });
 type SetupRequest = z.infer<typeof SetupForm>;
 
@@ -47,6 +53,9 @@ const FIELD_OF = {
   'member.login-id-malformed': 'loginId',
   'member.name-malformed': 'name',
   'password.unacceptable': 'next',
+  'setup.settings-name': 'settingsName',
+  'setup.settings-password': 'settingsNext',
+  'setup.settings-again': 'settingsAgain',
 };
 
 export interface SetupChoice {
@@ -88,7 +97,7 @@ export class Setup {
     const { identity, assets, log, metrics, config } = parts;
     const root = import.meta.dirname;
     const folders = ['look', 'setup', 'public'].map(folder => join(root, folder));
-    this.#pages = new Pages(assets, config.organisation, folders);
+    this.#pages = new Pages(assets, config.organisation, folders, memberFrame());
     const refusals = metrics.counter('portal_refusals_total', 'Refused requests, by code.');
     const guards = new Guards(identity);
     const routers = [this.#routes(guards), homeRoutes({ ...parts, guards })];
@@ -155,7 +164,7 @@ export class Setup {
 
   async #finish(ctx: PortalContext): Promise<void> {
     const request = parse(SetupForm, ctx.request.body);
-    const { next: _, again: __, ...typed } = request;
+    const { next: _, again: __, settingsNext: ___, settingsAgain: ____, ...typed } = request;
     // One after the other: of two browsers that finish at once the second finds a member, and is refused.
     const turn = this.#turn.then(() => tryForm(typed, FIELD_OF, () => this.#make(ctx, request)));
     this.#turn = turn.catch(() => undefined);
@@ -180,8 +189,11 @@ export class Setup {
     }
     const { loginId, name, next: password } = request;
     await identity.passwords.requireAcceptable(password, [loginId, name, organisation]);
+    const settings = await this.#settingsAccount(request);
     await applyChoice({ organisation, timeZone, names });
     const actor = { kind: 'anyone', id: null, name: null, address: ctx.state.address } as const;
+    // First: it is the member whose being there ends setup, so after a kill between the two this is done again.
+    await identity.settingsAccounts.createFirst(actor, settings);
     await identity.members.create(actor, { loginId, name, roles: ['master-admin'], password });
     this.#isDone = true;
     this.#opened.clear();
@@ -189,9 +201,29 @@ export class Setup {
     await onDone();
   }
 
+  /** What was typed for the other realm, checked; the master admin's where he ticked that. */
+  async #settingsAccount(request: SetupRequest): Promise<{ name: string; password: string }> {
+    if (request.sameForSettings) return { name: parseLoginId(request.loginId), password: request.next };
+    try {
+      const name = parseLoginId(request.settingsName);
+      await this.#parts.identity.passwords.requireAcceptable(request.settingsNext, [name]);
+      if (request.settingsNext === request.settingsAgain) return { name, password: request.settingsNext };
+    } catch (error) {
+      if (!(error instanceof ApplianceError)) throw error;
+      const code = error.code === 'password.unacceptable' ? 'setup.settings-password' : 'setup.settings-name';
+      throw new ApplianceError('malformed', code, error.message, { hint: error.hint });
+    }
+    throw new ApplianceError('malformed', 'setup.settings-again', 'the two passwords are not the same');
+  }
+
   #firstForm(): Form {
     const { organisation, names } = this.#parts.config;
-    return formWith({ organisation: organisation.name, timeZone: organisation.timeZone, names: names.join(', ') });
+    return formWith({
+      organisation: organisation.name,
+      timeZone: organisation.timeZone,
+      names: names.join(', '),
+      sameForSettings: true,
+    });
   }
 
   #show(ctx: PortalContext, form: Form): void {

@@ -5,7 +5,7 @@ import { request as openRequest } from 'node:https';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import test from 'ava';
-import { NAME, readBody, readToEnd, startEdge, type TestEdge } from '../support/test-edge.ts';
+import { NAME, readBody, readToEnd, startEdge, type TestEdge, testEdgeConfig } from '../support/test-edge.ts';
 
 const WEBSOCKET = {
   connection: 'Upgrade',
@@ -290,7 +290,7 @@ test('A-05 nothing under /gateway/ ever reaches the portal', async t => {
 
 test('A-05 names that setup changes are answered from then on, and the old ones no more', async t => {
   await using edge = await startEdge({ portal: (_request, response) => response.end('x') });
-  edge.edge.reload(['renamed.example']);
+  edge.edge.reload({ ...testEdgeConfig, names: ['renamed.example'] });
   t.is((await edge.ask({ headers: { host: 'renamed.example' } })).status, 200);
   t.is((await edge.ask({ headers: { host: 'applet.renamed.example' } })).status, 200);
   t.is((await edge.ask({ headers: { host: NAME } })).status, 421);

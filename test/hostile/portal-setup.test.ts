@@ -7,7 +7,12 @@ import { type Appliance, startAppliance } from '../support/appliance.ts';
 const PASSWORD = 'walnut-trumpet-sleigh-77';
 
 function choice(loginId: string, password = PASSWORD): Record<string, string> {
-  const organisation = { organisation: 'Kestrel Works', timeZone: 'Europe/London', names: 'localhost' };
+  const organisation = {
+    organisation: 'Kestrel Works',
+    timeZone: 'Europe/London',
+    names: 'localhost',
+    sameForSettings: 'on',
+  };
   return { ...organisation, loginId, name: 'Ada Root', next: password, again: password };
 }
 

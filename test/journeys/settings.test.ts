@@ -9,9 +9,10 @@ import { connect } from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
 import forge from 'node-forge';
 import { writeCaCertificate, writeServerCertificate } from '../../appliance/pki/certificates.ts';
-import { type Appliance, startAppliance } from '../support/appliance.ts';
+import { type Account, type Appliance, startAppliance } from '../support/appliance.ts';
 import { openBrowser, type TestBrowser } from '../support/chromium.ts';
 import { faultsOf } from '../support/look.ts';
+import { runBin } from '../support/run-bin.ts';
 import { look, signIn } from './portal-steps.ts';
 
 async function changeSettings(t: ExecutionContext, admin: TestBrowser, { dataFolder }: Appliance): Promise<void> {
@@ -76,6 +77,47 @@ async function bringCertificate(t: ExecutionContext, admin: TestBrowser): Promis
 }
 
 /** The gateway has taken it up by itself, and shows it to whoever trusts its authority alone. */
+/** A colleague gets an account, and the page where he is looked after. */
+async function addColleague(t: ExecutionContext, admin: TestBrowser): Promise<void> {
+  const { page } = admin;
+  await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Accounts' }).press('Enter');
+  await page.getByLabel('Name', { exact: true }).fill('bea');
+  await page.getByLabel('Name', { exact: true }).press('Enter');
+  await page.getByRole('heading', { name: 'Temporary password' }).waitFor();
+  await page.getByRole('link', { name: 'Done' }).press('Enter');
+  await page.getByRole('button', { name: 'Require two-step' }).press('Enter');
+  await page.getByRole('button', { name: 'Two-step not required' }).waitFor();
+  await look(t, admin, 'settings-account');
+  await page.getByRole('link', { name: 'Accounts' }).last().press('Enter');
+  await page.getByRole('cell', { name: 'at the next login' }).waitFor();
+  await look(t, admin, 'settings-accounts');
+}
+
+/** By the link that the machine makes, from the command to the sign-in. */
+async function enterByLink(t: ExecutionContext, other: TestBrowser, { dataFolder }: Appliance): Promise<void> {
+  const { page, context } = other;
+  await context.clearCookies();
+  const link = (await runBin('settings-account', dataFolder)).trim();
+  await page.goto(link);
+  await page.getByLabel('Password again').waitFor();
+  t.false(page.url().includes('#'), 'the code does not stay in the address');
+  await look(t, other, 'settings-link');
+  await page.getByLabel('Name', { exact: true }).fill('cleo');
+  await page.getByLabel('Password', { exact: true }).fill('walnut-trumpet-sleigh-77');
+  await page.getByLabel('Password again').fill('walnut-trumpet-sleigh-77');
+  await page.getByLabel('Password again').press('Enter');
+  await page.getByRole('heading', { name: 'Sign in to the settings' }).waitFor();
+  await look(t, other, 'settings-sign-in');
+  await page.getByLabel('Name', { exact: true }).fill('cleo');
+  await page.getByLabel('Password').fill('walnut-trumpet-sleigh-77');
+  await page.getByLabel('Password').press('Enter');
+  await page.getByRole('heading', { name: 'Settings', exact: true }).waitFor();
+  for (const path of ['backups', 'about', 'account', 'account/two-step']) {
+    await page.goto(new URL(path, link).href);
+    await look(t, other, `settings-${path.replace('/', '-')}`);
+  }
+}
+
 async function isShown(t: ExecutionContext, { gateways, url }: Appliance, ca: string): Promise<void> {
   await gateways[0]?.told('gateway.certificates-loaded', ({ labels }) => Array.isArray(labels) && labels.length === 2);
   const socket = connect({ host: '127.0.0.1', port: Number(new URL(url).port), servername: 'localhost', ca });
@@ -88,16 +130,29 @@ test('A-05 A-07 IT changes a setting and takes it back, asks for a certificate a
   t.timeout(120_000);
   await using appliance = await startAppliance({ accounts: true });
   await using admin = await openBrowser(appliance);
-  const { loginId = '', password = '' } = appliance.accounts?.['master-admin'] ?? {};
-  await signIn(admin.page, appliance.url, loginId, password);
+  const { page } = admin;
+  const { loginId = '', password = '' } = appliance.accounts?.settings ?? {};
+  await signIn(page, appliance.url, ...pairOf(appliance.accounts?.['master-admin']));
+  await page.goto(`${appliance.url}/admin/settings`);
+  await look(t, admin, 'settings-moved');
+  await page.getByRole('link', { name: appliance.settingsUrl }).press('Enter');
+  await page.getByLabel('Name', { exact: true }).fill(loginId);
+  await page.getByLabel('Password').fill(password);
+  await page.getByLabel('Password').press('Enter');
   await changeSettings(t, admin, appliance);
   await checkFile(t, admin);
-  await admin.page.goto(`${appliance.url}/help/settings`);
-  t.deepEqual(await faultsOf(admin.page), []);
+  await page.goto(`${appliance.settingsUrl}/help/settings`);
+  t.deepEqual(await faultsOf(page), []);
+  await addColleague(t, admin);
   const ca = await bringCertificate(t, admin);
   await isShown(t, appliance, ca);
+  await enterByLink(t, admin, appliance);
   t.deepEqual(
-    admin.complaints.filter(text => !/status of 400/.test(text)),
+    admin.complaints.filter(text => !/status of 40[04]/.test(text)),
     [],
   );
 });
+
+function pairOf({ loginId, password }: Account = { loginId: '', password: '' }): [string, string] {
+  return [loginId, password];
+}

@@ -48,7 +48,7 @@ test.serial('A-06 a process that is killed is started again, and a killed run is
   const { ca: path, accounts, setup } = await first.ready();
   t.is(setup, undefined);
   t.true(existsSync(join(data, 'applet.json')));
-  t.deepEqual(Object.keys(accounts ?? {}).sort(), ['admin', 'auditor', 'master-admin', 'technician']);
+  t.deepEqual(Object.keys(accounts ?? {}).sort(), ['admin', 'auditor', 'master-admin', 'settings', 'technician']);
   const at = { port, ca: readFileSync(path) };
 
   const gateway = markedProcesses(data).find(pid =>

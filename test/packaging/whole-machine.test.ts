@@ -71,7 +71,7 @@ test.serial(
     const listeners = openListeners(pids);
     t.deepEqual(
       listeners.map(({ protocol, port }) => `${protocol} ${port}`).sort(),
-      [appliance.port, redirectPort, metricsPort].map(port => `tcp ${port}`).sort(),
+      [appliance.port, appliance.settingsPort, redirectPort, metricsPort].map(port => `tcp ${port}`).sort(),
     );
     t.is(listeners.find(({ port }) => port === metricsPort)?.address, LOOPBACK);
     for (const { port } of listeners.filter(({ port }) => port !== redirectPort && port !== metricsPort)) {

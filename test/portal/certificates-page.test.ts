@@ -8,7 +8,6 @@ import { createLog } from '../../appliance/log.ts';
 import { writeCaCertificate, writeServerCertificate } from '../../appliance/pki/certificates.ts';
 import { installServerCertificate } from '../../appliance/pki/server-certificate.ts';
 import { CertificateDesk } from '../../appliance/portal/certificate-desk.ts';
-import { PASSWORD } from '../identity/open-identity.ts';
 import { askSocket } from './ask-socket.ts';
 import { openTestDesk } from './open-support.ts';
 
@@ -23,10 +22,9 @@ async function open(t: ExecutionContext) {
   for (const folder of ['keys', 'public']) mkdirSync(join(at.folder, folder), { recursive: true, mode: 0o700 });
   const root = rsa();
   const issuer = { certificate: writeCaCertificate('Good CA', 'Example', root, at.clock.now()), privateKey: root };
-  await at.member('ann@example.com', ['master-admin']);
-  const { token } = await at.signIn('ann@example.com', PASSWORD);
+  const cookie = await at.realm.enter('ann@example.com');
   const ask = (method: string, path: string, body?: unknown) =>
-    askSocket(at.socketPath, method, path, token, { accept: 'text/html' }, body);
+    askSocket(at.realm.socketPath, method, path, undefined, { accept: 'text/html', cookie }, body);
   const certify = (key: KeyObject, names = [NAME]) => writeServerCertificate(names, key, issuer, at.clock.now());
   const events = async () =>
     (await at.audit.search({ limit: 50 }))
@@ -37,7 +35,7 @@ async function open(t: ExecutionContext) {
 
 test('A-07 a request is made and its key stays; the certificate that comes back is used, and taken away again', async t => {
   const { ask, certify, folder, events } = await open(t);
-  const request = await ask('POST', '/admin/certificates/request', {});
+  const request = await ask('POST', '/certificates/request', {});
   t.is(request.headers['content-type'], 'application/pkcs10');
   const csr = forge.pki.certificationRequestFromPem(request.body);
   t.true(csr.verify());
@@ -45,23 +43,23 @@ test('A-07 a request is made and its key stays; the certificate that comes back 
   const [keyFile = ''] = readdirSync(join(folder, 'keys')).filter(name => name.startsWith('web-'));
   t.is(statSync(join(folder, 'keys', keyFile)).mode & 0o777, 0o600);
   const label = keyFile.replace('.key', '');
-  t.true((await ask('GET', '/admin/certificates')).body.includes(`Throw ${label} away`));
+  t.true((await ask('GET', '/certificates')).body.includes(`Throw ${label} away`));
 
   const publicKey = createPublicKey(forge.pki.publicKeyToPem(csr.publicKey ?? fail()));
-  const taken = await ask('POST', '/admin/certificates', { chain: certify(publicKey) });
+  const taken = await ask('POST', '/certificates', { chain: certify(publicKey) });
   t.is(taken.status, 303);
   const installed = new X509Certificate(readFileSync(join(folder, 'public', `${label}.crt`)));
   t.is(installed.checkHost(NAME), NAME);
-  const { body } = await ask('GET', '/admin/certificates?done=yes');
+  const { body } = await ask('GET', '/certificates?done=yes');
   t.true(body.includes(installed.fingerprint256));
   t.true(body.includes('396 days left'));
   t.is(body.match(/Our (next )?authority<\/h3>/g)?.length, 2);
   t.false(body.includes('Waiting for their certificate'));
 
-  t.is((await ask('POST', `/admin/certificates/${label}/remove`, {})).status, 303);
+  t.is((await ask('POST', `/certificates/${label}/remove`, {})).status, 303);
   t.false(existsSync(join(folder, 'public', `${label}.crt`)) || existsSync(join(folder, 'keys', keyFile)));
-  t.is((await ask('POST', `/admin/certificates/${label}/remove`, {})).status, 404);
-  t.is((await ask('POST', '/admin/certificates/server/remove', {})).status, 404, 'never the appliance’s own');
+  t.is((await ask('POST', `/certificates/${label}/remove`, {})).status, 404);
+  t.is((await ask('POST', '/certificates/server/remove', {})).status, 404, 'never the appliance’s own');
   t.deepEqual(await events(), ['certificate.removed', 'certificate.installed', 'certificate.requested']);
 });
 
@@ -75,7 +73,7 @@ test('A-07 what does not fit is refused with what to do; a key that was typed is
     ['hello', '', /There is no certificate in it/],
   ];
   for (const [chain, typed, says] of cases) {
-    const { status, body } = await ask('POST', '/admin/certificates', { chain, key: typed });
+    const { status, body } = await ask('POST', '/certificates', { chain, key: typed });
     t.is(status, 400);
     t.regex(body, says);
     t.false(body.includes('PRIVATE KEY'));
@@ -85,7 +83,7 @@ test('A-07 what does not fit is refused with what to do; a key that was typed is
     [],
   );
   t.deepEqual(await events(), []);
-  t.is((await ask('POST', '/admin/certificates', { chain: certify(createPublicKey(key)), key: pem(key) })).status, 303);
+  t.is((await ask('POST', '/certificates', { chain: certify(createPublicKey(key)), key: pem(key) })).status, 303);
   t.deepEqual(await events(), ['certificate.installed']);
 });
 

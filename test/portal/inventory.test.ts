@@ -1,7 +1,7 @@
 // What the about page tells of: held against what is installed here.
 import { readFileSync } from 'node:fs';
 import test from 'ava';
-import { billOfMaterials, takeInventory, toolsOf } from '../../appliance/portal/admin/inventory.ts';
+import { billOfMaterials, takeInventory, toolsOf } from '../../appliance/portal/settings/inventory.ts';
 import { ROOT } from '../support/appliance.ts';
 
 test('A-05 each package that runs is named with its version, licence and hash, and no other', async t => {

@@ -5,7 +5,7 @@ import test from 'ava';
 import { permissions } from '../../appliance/permissions/decision.ts';
 import { ROOT_GROUP_ID } from '../../appliance/permissions/group-store.ts';
 import { type Matrix, members, openMatrix, people } from './open-matrix.ts';
-import { fromElsewhere, routeTable } from './route-table.ts';
+import { fromElsewhere, realmTable, routeTable } from './route-table.ts';
 
 const everyMember = Object.keys(members);
 const admins = ['admin', 'admin of a part', 'admin and technician'];
@@ -99,6 +99,57 @@ test.serial('C-08 D-08 nobody writes from a foreign page, whoever he is', async 
   t.deepEqual(found, []);
   t.is(await matrix.look(), before);
 });
+
+// The settings' realm is one more column, and one more table.
+const ofRealm = Object.entries(realmTable).flatMap(([rule, routes]) => routes.map(route => ({ rule, route })));
+const guarded = ofRealm.filter(({ rule }) => rule !== 'anyone');
+
+test.serial('A-05 D-08 every route of the settings stands in the table, with its rule', t => {
+  const there = matrix.desk.realm.routes.map(({ method, path, rule }) => `${rule.join(' or ')}: ${method} ${path}`);
+  t.deepEqual(there.sort(), ofRealm.map(({ rule, route }) => `${rule}: ${route}`).sort());
+});
+
+test.serial(
+  'A-05 D-08 no member passes at the settings in whatever role, and no account of the settings at the portal',
+  async t => {
+    const account = await matrix.desk.realm.enter('it@example.com');
+    const before = await matrix.look();
+    for (const who of people) {
+      const token = matrix.tokenOf(who);
+      // In his own cookie, and in that of the realm: it is not the name alone that keeps them apart.
+      const cookies = token === undefined ? '' : `__Host-login=${token}; __Host-settings=${token}`;
+      for (const { route } of guarded) {
+        const { status, code } = await matrix.askRealm(route, cookies);
+        t.deepEqual([status, code], [401, 'portal.sign-in'], `${route} as ${who}`);
+      }
+    }
+    const closed = Object.entries(routeTable).filter(([rule]) => rule !== 'anyone');
+    for (const route of closed.flatMap(([, routes]) => routes).filter(one => !one.startsWith('UPGRADE '))) {
+      const { status, code } = await matrix.askWith(route, `${account}; ${account.replace('settings', 'login')}`);
+      t.deepEqual([status, code], [401, 'portal.sign-in'], route);
+    }
+    t.is(await matrix.look(), before);
+  },
+);
+
+test.serial(
+  'A-05 C-08 an account passes at the settings from our own pages and from the addresses on its list alone',
+  async t => {
+    const account = await matrix.desk.realm.enter('it-too@example.com');
+    for (const { route, rule } of ofRealm) {
+      const peer = { 'x-appliance-peer': '198.51.100.9' };
+      t.is((await matrix.askRealm(route, account, peer)).code, 'settings.address', route);
+      if (route.startsWith('POST ')) {
+        const { code } = await matrix.askRealm(route, account, { origin: 'https://localhost:9999' });
+        t.is(code, 'portal.foreign-origin', route);
+      }
+      if (rule === 'settings-account' && route.startsWith('GET ')) {
+        const { status, code } = await matrix.askRealm(route, account);
+        t.true(status === 200 || code === 'settings-account.missing', `${route} ${status}`);
+      }
+    }
+  },
+);
 
 // What an admin asks of a group that is not his, as the pages would send it.
 const seen = '{}';

@@ -41,6 +41,11 @@ export interface Asking {
 
 export interface Matrix {
   ask(route: string, who: string, asking?: Asking): Promise<SocketAnswer>;
+  /** Asks the settings' realm, with these cookies. */
+  askRealm(route: string, cookies: string, headers?: Readonly<Record<string, string>>): Promise<SocketAnswer>;
+  /** Asks the portal with these. */
+  askWith(route: string, cookies: string): Promise<SocketAnswer>;
+  tokenOf(who: string): string | undefined;
   /** @returns status of the answer, 101 when it was taken */
   upgrade(path: string, who: string, headers?: Readonly<Record<string, string>>): Promise<number>;
   readonly ids: { readonly part: string; readonly otherGroup: string; readonly technician: string };
@@ -82,6 +87,16 @@ export async function openMatrix(): Promise<Matrix> {
       const path = pattern.replaceAll(/:[a-z]+/gi, id ?? idFor(pattern));
       return askSocket(desk.socketPath, method, path, tokens.get(who), headers, json);
     },
+    askRealm: (route, cookie, headers = {}) => {
+      const [method = '', pattern = ''] = route.split(' ');
+      const path = pattern.replaceAll(/:[a-z]+/gi, technician.id);
+      return askSocket(desk.realm.socketPath, method, path, undefined, { ...headers, cookie });
+    },
+    askWith: (route, cookie) => {
+      const [method = '', pattern = ''] = route.split(' ');
+      return askSocket(desk.socketPath, method, pattern.replaceAll(/:[a-z]+/gi, technician.id), undefined, { cookie });
+    },
+    tokenOf: who => tokens.get(who),
     look: () => lookAt(desk),
   };
 }

@@ -1,7 +1,8 @@
 // Support on a real store, log and identity, with the portal's internal socket; only the signer's process is missing.
 import { randomBytes } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { applianceActor } from '../../appliance/audit/entry.ts';
 import { type ApplianceConfig, CONFIG_FILE, ConfigFile, parseConfig } from '../../appliance/config.ts';
 import type { ConsentReceipt } from '../../appliance/customer-core/objects.ts';
 import { type SessionId, toBase64Url } from '../../appliance/guid.ts';
@@ -21,6 +22,7 @@ import { makeAssets, Portal, type PortalParts } from '../../appliance/portal/por
 import { SessionDesk, type SessionDeskParts } from '../../appliance/portal/session-desk.ts';
 import { sessionDescriber } from '../../appliance/portal/session-details.ts';
 import { SettingsDesk } from '../../appliance/portal/settings-desk.ts';
+import { SettingsPortal } from '../../appliance/portal/settings-portal.ts';
 import { SocketListener } from '../../appliance/portal/socket-listener.ts';
 import { Status } from '../../appliance/portal/status.ts';
 import { Support } from '../../appliance/portal/support.ts';
@@ -29,7 +31,7 @@ import { RecorderClient } from '../../appliance/recording/recorder-client.ts';
 import type { ManifestSigner } from '../../appliance/sessions/recordings.ts';
 import type { SessionSigner } from '../../appliance/sessions/rights.ts';
 import { gatewayToken } from '../../appliance/sessions/session-secrets.ts';
-import { openTestIdentity, type TestIdentity } from '../identity/open-identity.ts';
+import { openTestIdentity, PASSWORD, type TestIdentity } from '../identity/open-identity.ts';
 import { newSigner, TestApplet } from '../sessions/open-sessions.ts';
 import { ROOT } from '../support/appliance.ts';
 import { TempFolder } from '../support/temp-folder.ts';
@@ -191,7 +193,9 @@ export function newStatus(
 /** On a file of its own, as a new data folder has it. */
 function newSettings(at: Pick<TestIdentity, 'audit' | 'store' | 'folder' | 'clock'>): SettingsDesk {
   const path = join(at.folder, CONFIG_FILE);
-  if (!existsSync(path)) copyFileSync(join(ROOT, 'config', CONFIG_FILE), path);
+  // With the addresses of tests (RFC 5737) beside those that are there.
+  const template = readFileSync(join(ROOT, 'config', CONFIG_FILE), 'utf8');
+  if (!existsSync(path)) writeFileSync(path, template.replace('[127.0.0.0/8,', '[192.0.2.0/24, 127.0.0.0/8,'));
   const parts = { dataFolder: at.folder, recordingFolder: join(at.folder, 'recordings') };
   return new SettingsDesk({
     ...at,
@@ -238,7 +242,6 @@ export async function openTestPortal(
     demo: undefined,
     keeping,
     status: over.status ?? newStatus(at, parts.support, keeping),
-    backups: { list: async () => [], start: async () => undefined, isRunning: () => false, lastFault: () => null },
     ...auditDesk({ ...at, ...parts }),
     evidence: { bundle: notHere, verifier: notHere },
     sessionDesk: new SessionDesk({
@@ -246,8 +249,7 @@ export async function openTestPortal(
       films: new KeptRecordings(join(at.folder, 'recordings')),
       recorder: new RecorderClient(join(at.folder, 'recorder.sock')),
     }),
-    settings: newSettings(at),
-    certificates: newCertificates(at),
+    settingsPort: () => 8444,
     organisation: { name: 'Kestrel Works', timeZone: 'Europe/London' },
     publicFolder: at.folder,
     clock: at.clock,
@@ -255,6 +257,33 @@ export async function openTestPortal(
     metrics: new Metrics(),
     ...over,
   });
+}
+
+/** The settings' realm on a socket of its own, and someone who is signed in there. */
+async function openTestSettings(at: Pick<TestIdentity, 'identity' | 'audit' | 'store' | 'folder' | 'clock'>) {
+  assets ??= makeAssets();
+  const portal = new SettingsPortal({
+    ...at,
+    settings: newSettings(at),
+    certificates: newCertificates(at),
+    backups: { list: async () => [], start: async () => undefined, isRunning: () => false, lastFault: () => null },
+    organisation: { name: 'Kestrel Works', timeZone: 'Europe/London' },
+    publicFolder: at.folder,
+    assets: await assets,
+    log: silentLog,
+    metrics: new Metrics(),
+  });
+  const socketPath = join(at.folder, 'portal-settings.sock');
+  const listener = new SocketListener(socketPath, portal);
+  await listener.listen();
+  const accounts = at.identity.settingsAccounts;
+  /** An account with PASSWORD. @returns the cookie of a whole login */
+  const enter = async (name: string) => {
+    await accounts.create(applianceActor, { name, password: PASSWORD });
+    const { token } = await accounts.logins.signIn({ name, password: PASSWORD, source: '192.0.2.7' });
+    return `__Host-settings=${token}`;
+  };
+  return { socketPath, routes: portal.routes, enter, close: () => listener.close() };
 }
 
 /** Support, and the portal on a socket of its own: what a console meets. */
@@ -274,11 +303,13 @@ export async function openTestDesk(
   const socketPath = join(at.folder, 'portal.sock');
   const listener = new SocketListener(socketPath, portal);
   await listener.listen();
+  const realm = await openTestSettings(at);
   const close = async () => {
     await portal.close();
+    await realm.close();
     await listener.close();
     await at.close();
   };
   const consoleOf = ({ token }: { token: string }) => new TestConsole(socketPath, token);
-  return { ...at, socketPath, status, keeping, routes: portal.routes, consoleOf, close };
+  return { ...at, realm, socketPath, status, keeping, routes: portal.routes, consoleOf, close };
 }

@@ -89,16 +89,12 @@ export const routeTable: Readonly<Record<string, readonly string[]>> = {
     ...['GET /admin/members/:id/single-sign-on', 'POST /admin/members/:id/single-sign-on'],
     ...['on', 'off'].map(act => `POST /admin/members/:id/single-sign-on/${act}`),
     ...['GET /admin/addresses', 'GET /admin/addresses/:id', 'POST /admin/addresses/:id'],
-    ...['GET /admin/backups', 'POST /admin/backups'],
+    ...['settings', 'certificates', 'backups', 'about'].map(page => `GET /admin/${page}`), // where they went
     ...['GET /admin/posts', 'POST /admin/posts', 'POST /admin/posts/try', 'POST /admin/posts/:id/again'],
     'POST /admin/channels/:id/move',
     'POST /auditor/sessions/:id/erase',
     ...['POST /admin/retention', 'POST /admin/retention/confirm', 'POST /admin/retention/holds'],
     'POST /admin/retention/holds/:id/release',
-    ...['GET /admin/certificates', 'POST /admin/certificates', 'POST /admin/certificates/request'],
-    ...['POST /admin/certificates/renew', 'POST /admin/certificates/:label/remove'],
-    ...['GET /admin/settings', 'POST /admin/settings', 'GET /admin/settings/file', 'POST /admin/settings/file'],
-    ...['GET /admin/settings/diagnostics', 'POST /admin/settings/take-back'],
     ...['POST /admin/status/test-alert', 'POST /admin/status/log-dealt-with'],
   ],
   'master-admin or admin': [
@@ -112,7 +108,6 @@ export const routeTable: Readonly<Record<string, readonly string[]>> = {
     ...['POST /admin/channels/:id', 'POST /admin/channels/:id/link', 'POST /admin/channels/:id/delete'],
     ...['GET /admin/groups/:id/technicians', 'POST /admin/groups/:id/technicians'],
     ...['GET /admin/status', 'GET /admin/status/now'],
-    ...['GET /admin/about', 'GET /admin/about/sbom.json'],
   ],
   'master-admin or auditor': [
     'GET /admin/retention',
@@ -133,6 +128,31 @@ export const routeTable: Readonly<Record<string, readonly string[]>> = {
     ...['GET /technician/api/replies', 'POST /technician/api/replies'],
     ...['PUT /technician/api/replies/:id', 'DELETE /technician/api/replies/:id'],
     'UPGRADE /technician/events',
+  ],
+};
+
+const accountActs = ['rename', 'reset', 'disable', 'enable', 'remove', 'require-two-step', 'release-two-step'];
+
+/** The settings' realm: another socket, other accounts, none of the roles above. */
+export const realmTable: Readonly<Record<string, readonly string[]>> = {
+  anyone: [
+    ...['GET /', 'GET /ca.crt', 'GET /favicon.ico', 'GET /help', ...helpPages.map(topic => `GET /help/${topic}`)],
+    ...['GET /sign-in', 'POST /sign-in', 'POST /sign-out', 'GET /link', 'POST /link', 'POST /link/account'],
+  ],
+  'two-step': ['GET /sign-in/two-step', 'POST /sign-in/two-step'],
+  'enrol-two-step': ['GET /sign-in/enrol', 'POST /sign-in/enrol'],
+  'change-password': ['GET /sign-in/password', 'POST /sign-in/password'],
+  'settings-account': [
+    ...['GET /accounts', 'POST /accounts', 'GET /accounts/:id'],
+    ...accountActs.map(act => `POST /accounts/:id/${act}`),
+    ...['GET /account', 'GET /account/password', 'POST /account/password'],
+    ...['GET /account/two-step', 'POST /account/two-step'],
+    ...['GET /account/two-step/remove', 'POST /account/two-step/remove'],
+    ...['GET /settings', 'POST /settings', 'GET /settings/file', 'POST /settings/file'],
+    ...['GET /settings/diagnostics', 'POST /settings/take-back'],
+    ...['GET /certificates', 'POST /certificates', 'POST /certificates/request', 'POST /certificates/renew'],
+    'POST /certificates/:label/remove',
+    ...['GET /backups', 'POST /backups', 'GET /about', 'GET /about/sbom.json'],
   ],
 };
 

@@ -10,6 +10,7 @@ import { makeApp } from '../../appliance/portal/web/app.ts';
 import { Assets } from '../../appliance/portal/web/assets.ts';
 import type { PortalMiddleware, PortalRouter, PortalState } from '../../appliance/portal/web/context.ts';
 import { markGuard } from '../../appliance/portal/web/guards.ts';
+import { memberFrame } from '../../appliance/portal/web/member-frame.ts';
 import { Pages } from '../../appliance/portal/web/pages.ts';
 import { openTestIdentity, type TestIdentity } from '../identity/open-identity.ts';
 import { newSigner } from '../sessions/open-sessions.ts';
@@ -83,7 +84,7 @@ const careless: Record<string, { add: (router: PortalRouter) => void; message: R
 for (const [name, { add, message }] of Object.entries(careless)) {
   test(`D-08 nothing is served with ${name}`, async t => {
     const assets = await Assets.make({});
-    const pages = new Pages(assets, { name: '', timeZone: 'Etc/UTC' }, []);
+    const pages = new Pages(assets, { name: '', timeZone: 'Etc/UTC' }, [], memberFrame());
     const router: PortalRouter = new Router<PortalState>();
     router.get('/fine', anyone, answer);
     const refusals = new Metrics().counter('refusals', '');

@@ -241,18 +241,18 @@ test('A-06 an alert stands on top of what admins see, and on nobody else’s pag
   t.teardown(() => at.close());
   const [admin, technician] = [await askerOf(at, 'admin'), await askerOf(at, 'technician')];
   await at.status.look();
-  t.false((await admin('/admin/about')).body.includes('alert'));
+  t.false((await admin('/account')).body.includes('alert'));
   for (let n = 0; n < 5; n++) await refusal(at.signIn(`guess-${n}@example.com`, 'wrong'));
   await at.status.look();
   const banner = /1 alert:.*?Many failed logins\. Failed logins: 5 in the last day.*?What to do/s;
-  t.regex((await admin('/admin/about')).body, banner);
+  t.regex((await admin('/account')).body, banner);
   t.notRegex((await technician('/account')).body, banner);
   const page = (await admin('/admin/status')).body;
   t.notRegex(page, banner, 'there it stands below');
   t.regex(page, /<h2>Alerts<\/h2>.*?Many failed logins/s);
   at.clock.skip(11 * 60_000);
   await at.status.look();
-  t.notRegex((await admin('/admin/about')).body, /Many failed logins/);
+  t.notRegex((await admin('/account')).body, /Many failed logins/);
   t.regex((await admin('/admin/status')).body, /The last that ended.*?Many failed logins/s);
   const about = (await at.entries()).filter(({ subject }) => subject === 'logins');
   t.deepEqual(

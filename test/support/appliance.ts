@@ -119,6 +119,9 @@ export interface Appliance extends AsyncDisposable {
   /** `https://localhost:PORT`, without a slash. */
   readonly url: string;
   readonly port: number;
+  /** Of the settings' realm: its own address, and its own port. */
+  readonly settingsUrl: string;
+  readonly settingsPort: number;
   /** PEM of the appliance CA. */
   readonly ca: Buffer;
   /** PEM of the server certificate. */
@@ -129,8 +132,8 @@ export interface Appliance extends AsyncDisposable {
   readonly processes: Record<ProcessName, ApplianceProcess>;
   /** Every gateway, in the order of the configuration; the first is `processes.gateway`. */
   readonly gateways: readonly ApplianceProcess[];
-  /** One account per role, when `accounts` was asked for. */
-  readonly accounts: Record<Role, Account> | undefined;
+  /** One account per role, and one of the settings, when `accounts` was asked for. */
+  readonly accounts: Record<Role | 'settings', Account> | undefined;
   /** Asks over TLS, trusting nothing but the appliance CA; one connection per question. */
   fetch(path: string, asking?: Asking): Promise<Answer>;
   close(): Promise<void>;
@@ -160,12 +163,15 @@ export interface ApplianceOptions {
 export async function startAppliance(options: ApplianceOptions = {}): Promise<Appliance> {
   const folder = new TempFolder();
   const dataFolder = folder.path;
-  const port = await freePort();
+  const [port, settingsPort] = [await freePort(), await freePort()];
   const listen = { ...options.listen, address: '127.0.0.1', port };
   const gateways = await gatewayEntries(options.gateways ?? 1);
   const demoAccounts = await lendDataFolder(dataFolder, options.accounts ?? false);
   const accounts = demoAccounts === undefined ? undefined : JSON.parse(demoAccounts);
-  writeFileSync(join(dataFolder, 'appliance.yaml'), stringify({ version: 1, gateways, ...options.config, listen }));
+  writeFileSync(
+    join(dataFolder, 'appliance.yaml'),
+    stringify({ version: 1, gateways, settings: { port: settingsPort }, ...options.config, listen }),
+  );
   if (options.rootPolicy !== undefined) await setRootPolicy(dataFolder, options.rootPolicy, options.rootPermissions);
   await options.before?.(dataFolder);
   const args = (name: string, ...more: string[]) => [`appliance/bin/${name}.ts`, '--data', dataFolder, ...more];
@@ -197,8 +203,7 @@ export async function startAppliance(options: ApplianceOptions = {}): Promise<Ap
   const codeFile = join(dataFolder, 'keys', 'setup-code');
   return {
     url: `https://localhost:${port}`,
-    port,
-    ca,
+    ...{ port, ca, settingsPort, settingsUrl: `https://localhost:${settingsPort}` },
     certificate: readFileSync(join(dataFolder, 'public', 'server.crt')),
     dataFolder,
     setupCode: existsSync(codeFile) ? readFileSync(codeFile, 'utf8').trim() : undefined,

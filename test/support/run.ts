@@ -6,6 +6,7 @@ import { ROOT } from './appliance.ts';
 
 export interface Ready {
   readonly portal: string;
+  readonly settings: string;
   readonly ca: string;
   readonly setup?: string;
   readonly accounts?: Record<string, { loginId: string; password: string }>;

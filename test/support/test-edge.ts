@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { type Clock, systemClock } from '../../appliance/clock.ts';
-import { Edge, type EdgeParts, type EdgePorts } from '../../appliance/gateway/edge.ts';
+import { Edge, type EdgeConfig, type EdgeParts, type EdgePorts } from '../../appliance/gateway/edge.ts';
 import { type EdgeLimits, edgeLimits } from '../../appliance/gateway/limits.ts';
 import { silentLog } from '../../appliance/log.ts';
 import { Metrics } from '../../appliance/metrics.ts';
@@ -18,7 +18,7 @@ export const NAME = 'support.example.test';
 /** One for all edges of a process. */
 const authority = new TestAuthority();
 
-export const testEdgeConfig = {
+export const testEdgeConfig: EdgeConfig = {
   names: [NAME, 'localhost'],
   gateways: [{ id: 'gateway-1' }, { id: 'gateway-2', port: 8444 }],
   listen: { address: '127.0.0.1', port: 8443, redirectPort: null, metricsPort: null },
@@ -39,6 +39,7 @@ export interface TestEdgeWish {
   readonly clock?: Clock;
   readonly own?: EdgeParts['own'];
   readonly ports?: EdgeParts['ports'];
+  readonly config?: EdgeConfig;
 }
 
 export class TestEdge {
@@ -57,7 +58,7 @@ export class TestEdge {
     for (const name of ['public', 'keys', 'run']) mkdirSync(join(this.folder, name));
     this.putCertificate('server', [NAME, `applet.${NAME}`, 'localhost', 'applet.localhost']);
     this.edge = new Edge({
-      config: testEdgeConfig,
+      config: wish.config ?? testEdgeConfig,
       id: 'gateway-1',
       dataFolder: this.folder,
       clock: wish.clock ?? systemClock,

@@ -1,7 +1,7 @@
 // Help inside the product: one page for each topic, for anyone, so that it is there when signing in fails.
 import { join } from 'node:path';
 import Router from '@koa/router';
-import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
+import type { PortalRouter, PortalState } from '../web/context.ts';
 import type { Guards } from '../web/guards.ts';
 import type { Pages } from '../web/pages.ts';
 import { type ErrorCode, listErrorCodes } from './error-codes.ts';
@@ -32,7 +32,7 @@ const TOPICS = [
 ] as const;
 
 export interface HelpParts {
-  readonly guards: Guards;
+  readonly guards: Pick<Guards, 'requireRole' | 'recognise'>;
   readonly pages: Pages;
   readonly publicFolder: string;
 }
@@ -41,22 +41,16 @@ export function helpRoutes({ guards, pages, publicFolder }: HelpParts): PortalRo
   const router: PortalRouter = new Router<PortalState>({ sensitive: true, strict: true });
   let codes: ErrorCode[] | undefined;
   router.get('/help', guards.requireRole('anyone'), async ctx => {
-    await showWhoIsIn(guards, ctx);
+    await guards.recognise(ctx);
     pages.show(ctx, 'help', { title: 'Help', topics: TOPICS });
   });
   for (const { name, title } of TOPICS) {
     router.get(`/help/${name}`, guards.requireRole('anyone'), async ctx => {
-      await showWhoIsIn(guards, ctx);
+      await guards.recognise(ctx);
       if (name === 'errors') codes ??= listErrorCodes(join(import.meta.dirname, '../..'));
       const facts = name === 'genuine' ? genuineFacts(publicFolder) : null;
       pages.show(ctx, `help-${name}`, { title, codes: codes ?? [], facts });
     });
   }
   return router;
-}
-
-/** Help is for anyone; who is signed in keeps the navigation. */
-async function showWhoIsIn(guards: Guards, ctx: PortalContext): Promise<void> {
-  const session = await guards.find(ctx, true);
-  if (session !== undefined) ctx.state.session = session;
 }

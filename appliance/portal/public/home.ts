@@ -7,7 +7,7 @@ import type { PortalRouter, PortalState } from '../web/context.ts';
 import type { Guards } from '../web/guards.ts';
 
 export interface HomeParts {
-  readonly guards: Guards;
+  readonly guards: Pick<Guards, 'requireRole'>;
   readonly assets: Assets;
   readonly publicFolder: string;
 }

@@ -61,11 +61,24 @@ export const sections: readonly SettingsSection[] = [
         'For Prometheus, on this machine only; empty for none.',
         true,
       ),
+    ],
+  },
+  {
+    title: 'These settings',
+    fields: [
+      field('text', 'settings.address', 'Listen on address', 'Empty: the same as above. Holds at once.', true),
+      field(
+        'number',
+        'settings.port',
+        'Port',
+        'Empty: the first one above the HTTPS port that is free here. Holds at once.',
+        true,
+      ),
       field(
         'lines',
-        'settings.addresses',
-        'Settings may be opened from',
-        'Addresses and ranges, one to a line, such as 10.1.2.0/24. Empty: from wherever a master admin may sign in.',
+        'settings.from',
+        'May be opened from',
+        'Addresses and ranges, one to a line, such as 10.1.2.0/24. Nobody else can connect, and who is here and is not on the list is cut off.',
       ),
     ],
   },

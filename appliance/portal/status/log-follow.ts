@@ -8,7 +8,7 @@ const FLOOD_MS = 10 * 60_000;
 /** More in a day are counted as so many. */
 const MAX_KEPT = 20_000;
 const MAX_AT_ONCE = 5000;
-const FAILED_LOGINS = ['login.refused', 'login.limited'] as const;
+const FAILED_LOGINS = ['login.refused', 'login.limited', 'settings-login.refused', 'settings-login.limited'] as const;
 
 export interface FailedLogins {
   readonly day: number;

@@ -2,6 +2,8 @@
 import type { PortalContext } from './context.ts';
 
 export const LOGIN_COOKIE = '__Host-login';
+/** Of another name: a cookie is for a host, whatever the port. */
+export const SETTINGS_COOKIE = '__Host-settings';
 const MAX_COOKIE_CHARACTERS = 128;
 
 export interface CookieRules {

@@ -50,7 +50,8 @@ function presentError(ctx: PortalContext, error: ApplianceError) {
 }
 
 function sendToSignIn(ctx: PortalContext): void {
-  const stage = ctx.state.session?.login.stage;
+  const { login } = ctx.state.session ?? ctx.state.settings ?? {};
+  const stage = login?.stage;
   ctx.redirect(stage === undefined ? '/sign-in' : stagePages[stage]);
 }
 

@@ -8,8 +8,8 @@ import type { Role } from '../../identity/member.ts';
 import type { PortalContext, PortalMiddleware, SignedIn } from './context.ts';
 import { findCookie, LOGIN_COOKIE } from './cookies.ts';
 
-/** `anyone` needs no login; `member` a whole one in any role; a stage only the login that stands at it. */
-export type Guard = 'anyone' | 'member' | 'setup' | Role | Exclude<LoginStage, 'full'>;
+/** `anyone` needs no login; `member` a whole one in any role; a stage only the login that stands at it; `settings-account` is of another realm. */
+export type Guard = 'anyone' | 'member' | 'setup' | 'settings-account' | Role | Exclude<LoginStage, 'full'>;
 
 const guards = new WeakMap<object, readonly Guard[]>();
 const STAGES: readonly Guard[] = ['two-step', 'enrol-two-step', 'change-password'];
@@ -62,6 +62,12 @@ export class Guards {
     }, names);
   }
 
+  /** For pages of anyone: who is signed in keeps the navigation. */
+  async recognise(ctx: PortalContext): Promise<void> {
+    const session = await this.find(ctx, true);
+    if (session !== undefined) ctx.state.session = session;
+  }
+
   /** Whoever is signed in, at whatever stage. @param touch false for what the page asks for by itself */
   find(ctx: PortalContext, touch: boolean): Promise<SignedIn | undefined> {
     return this.#find(ctx.headers.cookie, ctx.state.address, touch);
@@ -99,7 +105,7 @@ function fits(name: Guard, { member }: SignedIn): boolean {
   return !STAGES.includes(name) && member.roles.some(role => role === name);
 }
 
-function notSignedIn(): ApplianceError {
+export function notSignedIn(): ApplianceError {
   return new ApplianceError('unauthenticated', 'portal.sign-in', 'sign in first');
 }
 

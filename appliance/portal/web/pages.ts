@@ -15,44 +15,13 @@ export interface Organisation {
   readonly timeZone: string;
 }
 
-export interface Warnings {
-  /** What needs a person (A-06). */
-  readonly alerts: readonly { readonly text: string }[];
-  /** Something waits to be deleted for the first time (G-05). */
-  readonly isDeletionWaiting: boolean;
-  /** Sessions with control that must be recorded and are not (H-03). */
-  readonly unrecorded: number;
+/** What stands around a page. */
+export interface Frame {
+  /** Name of its template. */
+  readonly layout: string;
+  /** What that template names beside title, body and the addresses of style and scripts. */
+  view(ctx: PortalContext): object;
 }
-
-const noWarnings: Warnings = { alerts: [], isDeletionWaiting: false, unrecorded: 0 };
-
-interface NavigationEntry {
-  readonly path: string;
-  readonly label: string;
-  readonly icon: string;
-  readonly roles: readonly Role[] | null;
-}
-
-const NAVIGATION: readonly NavigationEntry[] = [
-  { path: '/technician', label: 'Console', icon: 'headset', roles: ['technician'] },
-  { path: '/admin/members', label: 'Members', icon: 'users', roles: ['master-admin', 'admin'] },
-  { path: '/admin/groups', label: 'Groups', icon: 'folder-tree', roles: ['master-admin', 'admin'] },
-  { path: '/admin/channels', label: 'Channels', icon: 'signpost', roles: ['master-admin', 'admin'] },
-  { path: '/admin/password-policy', label: 'Password policy', icon: 'key-round', roles: ['master-admin'] },
-  { path: '/admin/directory', label: 'Directory', icon: 'book-user', roles: ['master-admin'] },
-  { path: '/admin/single-sign-on', label: 'Single sign-on', icon: 'log-in', roles: ['master-admin'] },
-  { path: '/admin/addresses', label: 'Allow lists', icon: 'network', roles: ['master-admin'] },
-  { path: '/admin/settings', label: 'Settings', icon: 'settings', roles: ['master-admin'] },
-  { path: '/admin/certificates', label: 'Certificates', icon: 'badge-check', roles: ['master-admin'] },
-  { path: '/admin/backups', label: 'Backups', icon: 'archive', roles: ['master-admin'] },
-  { path: '/admin/retention', label: 'Retention', icon: 'hourglass', roles: ['master-admin', 'auditor'] },
-  { path: '/admin/posts', label: 'CRM post', icon: 'send', roles: ['master-admin'] },
-  { path: '/admin/audit', label: 'Audit log', icon: 'scroll-text', roles: ['master-admin', 'auditor'] },
-  { path: '/admin/status', label: 'Status', icon: 'activity', roles: ['master-admin', 'admin'] },
-  { path: '/admin/about', label: 'About', icon: 'info', roles: ['master-admin', 'admin'] },
-  { path: '/account', label: 'My account', icon: 'circle-user-round', roles: null },
-  { path: '/help', label: 'Help', icon: 'circle-help', roles: null },
-];
 
 export class Pages {
   readonly #handlebars = Handlebars.create();
@@ -60,19 +29,13 @@ export class Pages {
   readonly #icons = new Icons();
   readonly #assets: Assets;
   readonly #organisation: Organisation;
-  readonly #warningsFor: (roles: readonly Role[]) => Warnings;
+  readonly #around: Frame;
 
   /**
    * @param folders with `page.hbs` files; names are unique over all of them
-   * @param warningsFor what these are to be told, whatever page they look at
    */
-  constructor(
-    assets: Assets,
-    organisation: Organisation,
-    folders: readonly string[],
-    warningsFor: (roles: readonly Role[]) => Warnings = () => noWarnings,
-  ) {
-    this.#warningsFor = warningsFor;
+  constructor(assets: Assets, organisation: Organisation, folders: readonly string[], around: Frame) {
+    this.#around = around;
     this.#assets = assets;
     this.#organisation = organisation;
     const helpers = pageHelpers({ timeZone: organisation.timeZone });
@@ -99,19 +62,12 @@ export class Pages {
 
   render(page: string, view: { readonly title: string }, ctx: PortalContext): string {
     const body = this.#run(page, view);
-    const { session } = ctx.state;
-    const isIn = session?.login.stage === 'full';
-    const { alerts, isDeletionWaiting, unrecorded } = isIn ? this.#warningsFor(session.member.roles) : noWarnings;
-    const html = this.#run('layout', {
+    const html = this.#run(this.#around.layout, {
       title: view.title,
       body: new Handlebars.SafeString(body),
       ...this.#frame(),
       script: this.#assets.path('portal.js'),
-      member: isIn ? { name: session.member.name, roles: session.member.roles.join(', ') } : null,
-      alerts: ctx.path.startsWith('/admin/status') ? [] : alerts,
-      isWarned: isDeletionWaiting && ctx.path !== '/admin/retention',
-      unrecorded,
-      navigation: isIn ? this.#navigation(ctx.path, session.member.roles) : [],
+      ...this.#around.view(ctx),
     });
     return html.replace('<!--icons-->', () => this.#icons.block(html));
   }
@@ -123,11 +79,6 @@ export class Pages {
       theme: this.#assets.path('theme.js'),
       favicon: this.#assets.path('favicon.svg'),
     };
-  }
-
-  #navigation(path: string, roles: readonly Role[]) {
-    const visible = NAVIGATION.filter(entry => entry.roles === null || entry.roles.some(role => roles.includes(role)));
-    return visible.map(entry => ({ ...entry, here: path === entry.path || path.startsWith(`${entry.path}/`) }));
   }
 
   #run(name: string, view: object): string {

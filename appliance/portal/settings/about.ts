@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import Router from '@koa/router';
 import type { Clock } from '../../clock.ts';
 import type { PortalRouter, PortalState } from '../web/context.ts';
-import type { Guards } from '../web/guards.ts';
 import type { Pages } from '../web/pages.ts';
 import { billOfMaterials, type Inventory, takeInventory, toolsOf } from './inventory.ts';
+import type { SettingsGuards } from './settings-guards.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 
 export interface AboutParts {
-  readonly guards: Guards;
+  readonly guards: SettingsGuards;
   readonly pages: Pages;
   readonly clock: Clock;
 }
@@ -25,7 +25,7 @@ export function aboutRoutes({ guards, pages, clock }: AboutParts): PortalRouter 
     inventory ??= takeInventory(ROOT);
     return inventory;
   };
-  router.get('/admin/about', guards.requireRole('master-admin', 'admin'), async ctx => {
+  router.get('/about', guards.requireAccount(), async ctx => {
     const all = await take();
     const since = Math.round(clock.now() - process.uptime() * 1000);
     const facts = {
@@ -37,7 +37,7 @@ export function aboutRoutes({ guards, pages, clock }: AboutParts): PortalRouter 
     const view = { ...facts, since, packages: all.packages, tools: toolsOf(all), systemCount: all.system.length };
     pages.show(ctx, 'about', { title: 'About this appliance', ...view });
   });
-  router.get('/admin/about/sbom.json', guards.requireRole('master-admin', 'admin'), async ctx => {
+  router.get('/about/sbom.json', guards.requireAccount(), async ctx => {
     ctx.set('Content-Disposition', 'attachment; filename="sbom.cdx.json"');
     ctx.body = billOfMaterials(await take(), clock.now(), randomUUID());
     ctx.set('Content-Type', 'application/vnd.cyclonedx+json; version=1.6');

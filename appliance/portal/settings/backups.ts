@@ -2,8 +2,8 @@
 import Router from '@koa/router';
 import type { Actor } from '../../audit/entry.ts';
 import type { PortalRouter, PortalState } from '../web/context.ts';
-import { type Guards, sessionOf } from '../web/guards.ts';
 import type { Pages } from '../web/pages.ts';
+import { type SettingsGuards, settingsSessionOf } from './settings-guards.ts';
 
 export interface BackupView {
   readonly name: string;
@@ -25,21 +25,21 @@ export interface BackupFace {
 }
 
 export interface BackupParts {
-  readonly guards: Guards;
+  readonly guards: SettingsGuards;
   readonly pages: Pages;
   readonly backups: BackupFace;
 }
 
 export function backupRoutes({ guards, pages, backups }: BackupParts): PortalRouter {
   const router: PortalRouter = new Router<PortalState>({ sensitive: true, strict: true });
-  router.get('/admin/backups', guards.requireRole('master-admin'), async ctx => {
+  router.get('/backups', guards.requireAccount(), async ctx => {
     const view = { backups: await backups.list(), isRunning: backups.isRunning(), fault: backups.lastFault() };
     pages.show(ctx, 'backups', { title: 'Backups', ...view });
   });
-  router.post('/admin/backups', guards.requireRole('master-admin'), async ctx => {
-    await backups.start(sessionOf(ctx).actor);
+  router.post('/backups', guards.requireAccount(), async ctx => {
+    await backups.start(settingsSessionOf(ctx).actor);
     ctx.status = 303;
-    ctx.redirect('/admin/backups');
+    ctx.redirect('/backups');
   });
   return router;
 }

@@ -2,13 +2,11 @@
 import Router from '@koa/router';
 import { z } from 'zod';
 import type { CertificateDesk } from '../certificate-desk.ts';
-import { admittedTo } from '../settings/admitted.ts';
-import type { SettingsDesk } from '../settings-desk.ts';
 import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
 import { emptyForm, type Form, tryForm } from '../web/forms.ts';
-import { type Guards, sessionOf } from '../web/guards.ts';
 import type { Pages } from '../web/pages.ts';
 import { parse, text } from '../web/parse.ts';
+import { type SettingsGuards, settingsSessionOf } from './settings-guards.ts';
 
 const pem = z.string().max(32_768).default('');
 const InstallForm = z.strictObject({ chain: pem, key: pem });
@@ -24,46 +22,44 @@ const fields = {
 
 export interface CertificateParts {
   readonly certificates: CertificateDesk;
-  readonly settings: SettingsDesk;
-  readonly guards: Guards;
+  readonly guards: SettingsGuards;
   readonly pages: Pages;
 }
 
-export function certificateRoutes({ certificates, settings, guards, pages }: CertificateParts): PortalRouter {
+export function certificateRoutes({ certificates, guards, pages }: CertificateParts): PortalRouter {
   const router: PortalRouter = new Router<PortalState>({ sensitive: true, strict: true });
-  const master = guards.requireRole('master-admin');
-  const admitted = admittedTo(settings);
+  const account = guards.requireAccount();
   const show = (ctx: PortalContext, form: Form, isDone: boolean) => {
     const list = certificates.list();
     const view = { form, isDone, list, waiting: certificates.waiting(), anchors: certificates.anchors() };
     pages.show(ctx, 'certificates', { title: 'Certificates', ...view });
   };
-  router.get('/admin/certificates', master, admitted, ctx => {
+  router.get('/certificates', account, ctx => {
     show(ctx, emptyForm, parse(z.object({ done: text }), { done: ctx.query.done }).done === 'yes');
   });
-  router.post('/admin/certificates', master, admitted, async ctx => {
+  router.post('/certificates', account, async ctx => {
     const { chain, key } = parse(InstallForm, ctx.request.body);
     // The key is never shown again, not even to whoever has just typed it.
     const fault = await tryForm({ chain }, fields, async () => {
-      await certificates.install(sessionOf(ctx).actor, chain, key);
+      await certificates.install(settingsSessionOf(ctx).actor, chain, key);
       goBack(ctx);
     });
     if (fault === undefined) return;
     ctx.status = fault.status;
     show(ctx, fault.form, false);
   });
-  router.post('/admin/certificates/request', master, admitted, async ctx => {
-    const request = await certificates.request(sessionOf(ctx).actor);
+  router.post('/certificates/request', account, async ctx => {
+    const request = await certificates.request(settingsSessionOf(ctx).actor);
     ctx.set('Content-Disposition', 'attachment; filename="server.csr"');
     ctx.body = request;
     ctx.set('Content-Type', 'application/pkcs10');
   });
-  router.post('/admin/certificates/renew', master, admitted, async ctx => {
-    await certificates.renew(sessionOf(ctx).actor);
+  router.post('/certificates/renew', account, async ctx => {
+    await certificates.renew(settingsSessionOf(ctx).actor);
     goBack(ctx);
   });
-  router.post('/admin/certificates/:label/remove', master, admitted, async ctx => {
-    await certificates.remove(sessionOf(ctx).actor, parse(ByLabel, ctx.params).label);
+  router.post('/certificates/:label/remove', account, async ctx => {
+    await certificates.remove(settingsSessionOf(ctx).actor, parse(ByLabel, ctx.params).label);
     goBack(ctx);
   });
   return router;
@@ -71,5 +67,5 @@ export function certificateRoutes({ certificates, settings, guards, pages }: Cer
 
 function goBack(ctx: PortalContext): void {
   ctx.status = 303;
-  ctx.redirect('/admin/certificates?done=yes');
+  ctx.redirect('/certificates?done=yes');
 }

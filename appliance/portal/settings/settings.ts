@@ -4,14 +4,13 @@ import Router from '@koa/router';
 import { z } from 'zod';
 import { type ConfigDifference, findConfigFaults } from '../../config.ts';
 import { ApplianceError } from '../../errors.ts';
-import { admittedTo } from '../settings/admitted.ts';
-import { allFields, presentValue, sections } from '../settings/fields.ts';
 import type { SettingsDesk, SettingsEditor } from '../settings-desk.ts';
 import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
 import { emptyForm, type Form, formWith, tryForm } from '../web/forms.ts';
-import { type Guards, sessionOf } from '../web/guards.ts';
 import type { Pages } from '../web/pages.ts';
 import { parse, text } from '../web/parse.ts';
+import { allFields, presentValue, sections } from './fields.ts';
+import { type SettingsGuards, settingsSessionOf } from './settings-guards.ts';
 
 const MAX_FILE = 48 * 1024; // the body of a request holds 64 KiB, in which a character may take three
 const digest = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
@@ -26,19 +25,18 @@ const ListQuery = z.object({ saved: text });
 
 export interface SettingsParts {
   readonly settings: SettingsDesk;
-  readonly guards: Guards;
+  readonly guards: SettingsGuards;
   readonly pages: Pages;
 }
 
 export function settingsRoutes({ settings, guards, pages }: SettingsParts): PortalRouter {
   const router: PortalRouter = new Router<PortalState>({ sensitive: true, strict: true });
-  const master = guards.requireRole('master-admin');
-  const admitted = admittedTo(settings);
+  const account = guards.requireAccount();
   const view = new SettingsView(settings, pages);
-  router.get('/admin/settings', master, admitted, async ctx => {
+  router.get('/settings', account, async ctx => {
     view.show(ctx, view.formNow(), parse(ListQuery, { saved: ctx.query.saved }).saved === 'yes');
   });
-  router.post('/admin/settings', master, admitted, async ctx => {
+  router.post('/settings', account, async ctx => {
     const given: Record<string, string> = parse(FieldsForm, ctx.request.body);
     const seen = settings.read();
     const fault = await tryForm(given, {}, async () => {
@@ -49,11 +47,11 @@ export function settingsRoutes({ settings, guards, pages }: SettingsParts): Port
     ctx.status = fault.status;
     view.show(ctx, { ...fault.form, ...faultsByField(fault.form, () => settings.textOf(seen, given)) }, false);
   });
-  router.get('/admin/settings/file', master, admitted, async ctx => {
+  router.get('/settings/file', account, async ctx => {
     const { text: now, digest: seen } = settings.read();
     view.showFile(ctx, formWith({ text: now, digest: seen }), null);
   });
-  router.post('/admin/settings/file', master, admitted, async ctx => {
+  router.post('/settings/file', account, async ctx => {
     const { act, ...given } = parse(FileForm, ctx.request.body);
     let changes: readonly ConfigDifference[] | null = null;
     const fault = await tryForm(given, {}, async () => {
@@ -65,14 +63,14 @@ export function settingsRoutes({ settings, guards, pages }: SettingsParts): Port
     ctx.status = fault?.status ?? 200;
     view.showFile(ctx, fault?.form ?? formWith(given), changes);
   });
-  router.get('/admin/settings/diagnostics', master, admitted, async ctx => {
-    const { bytes, stream } = await settings.diagnostics(sessionOf(ctx).actor);
+  router.get('/settings/diagnostics', account, async ctx => {
+    const { bytes, stream } = await settings.diagnostics(settingsSessionOf(ctx).actor);
     ctx.set('Content-Disposition', 'attachment; filename="diagnostics.zip"');
     ctx.body = Readable.from(stream(), { objectMode: false });
     ctx.set('Content-Type', 'application/zip');
     ctx.length = bytes;
   });
-  router.post('/admin/settings/take-back', master, admitted, async ctx => {
+  router.post('/settings/take-back', account, async ctx => {
     const given = parse(BackForm, ctx.request.body);
     const fault = await tryForm({}, {}, async () => {
       await settings.takeBack(editorOf(ctx), given.to, given.digest);
@@ -142,7 +140,10 @@ function present({ key, before, after }: ConfigDifference) {
 
 /** The schema's faults beside their fields, and what is said of the whole where there is no such field. */
 function faultsByField(form: Form, textOf: () => string): Partial<Form> {
-  const [shutKey] = form.fault?.code === 'settings.shut-out' ? form.fault.hint.split(':') : [];
+  const [shutKey] =
+    form.fault?.code === 'settings.shut-out' || form.fault?.code === 'settings.no-such-place'
+      ? form.fault.hint.split(':')
+      : [];
   if (shutKey !== undefined && form.fault !== null) {
     return {
       errors: { [shutKey.replaceAll('.', '-')]: `${form.fault.message} ${form.fault.hint.slice(shutKey.length + 2)}` },
@@ -160,7 +161,7 @@ function faultsByField(form: Form, textOf: () => string): Partial<Form> {
 }
 
 function editorOf(ctx: PortalContext): SettingsEditor {
-  return { actor: sessionOf(ctx).actor, address: ctx.state.address, host: hostName(ctx) };
+  return { actor: settingsSessionOf(ctx).actor, address: ctx.state.address, host: hostName(ctx) };
 }
 
 /** The name in `Host`, without its port; the gateway has let it pass already. */
@@ -174,5 +175,5 @@ function hostName(ctx: PortalContext): string {
 
 function goBack(ctx: PortalContext): void {
   ctx.status = 303;
-  ctx.redirect('/admin/settings?saved=yes');
+  ctx.redirect('/settings?saved=yes');
 }

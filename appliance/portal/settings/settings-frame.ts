@@ -1,0 +1,25 @@
+// What stands around the pages of the settings: another head and another colour than the admin centre's, so that nobody takes one
+// for the other.
+import type { Frame } from '../web/pages.ts';
+
+const NAVIGATION = [
+  { path: '/settings', label: 'Settings', icon: 'settings' },
+  { path: '/certificates', label: 'Certificates', icon: 'badge-check' },
+  { path: '/backups', label: 'Backups', icon: 'archive' },
+  { path: '/accounts', label: 'Accounts', icon: 'users' },
+  { path: '/about', label: 'About', icon: 'info' },
+  { path: '/account', label: 'My account', icon: 'circle-user-round' },
+  { path: '/help', label: 'Help', icon: 'circle-help' },
+] as const;
+
+export const settingsFrame: Frame = {
+  layout: 'settings-layout',
+  view: ({ path, state: { settings } }) => {
+    const isIn = settings?.login.stage === 'full';
+    const here = (one: string) => path === one || path.startsWith(`${one}/`);
+    return {
+      account: isIn ? { name: settings.account.name } : null,
+      navigation: isIn ? NAVIGATION.map(entry => ({ ...entry, here: here(entry.path) })) : [],
+    };
+  },
+};
