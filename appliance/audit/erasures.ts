@@ -38,6 +38,8 @@ export interface ErasableSession {
 }
 
 export interface ErasableSessions {
+  /** Those of them there are. */
+  among(ids: readonly SessionId[]): Promise<SessionId[]>;
   /** Undefined for one there is not (any more). */
   look(tx: Transaction, id: SessionId): Promise<ErasableSession | undefined>;
   /** The row and all that hangs on it. */
@@ -147,7 +149,7 @@ export class Erasures {
 
   async #applyLedger(): Promise<void> {
     const { store, audit, sessions, clock } = this.#parts;
-    for (const sessionId of store.sessionKeys.erased) {
+    for (const sessionId of await sessions.among([...store.sessionKeys.erased])) {
       await store.core.transaction(async tx => {
         const session = await sessions.look(tx, sessionId);
         if (session === undefined || (await findErasure(tx, sessionId)) !== undefined) return;

@@ -7,7 +7,7 @@ import type { Transaction } from '../store/sql.ts';
 import type { Store } from '../store/store.ts';
 import { listRecordings } from './recording-store.ts';
 import { isOver } from './session-state.ts';
-import { deleteSession, findSession, listEndedBefore } from './session-store.ts';
+import { deleteSession, findSession, listAmong, listEndedBefore } from './session-store.ts';
 
 export class EndedSessions implements Face, ErasableSessions {
   readonly #store: Pick<Store, 'core'>;
@@ -22,6 +22,10 @@ export class EndedSessions implements Face, ErasableSessions {
 
   endedBefore(before: number, limit: number): Promise<SessionId[]> {
     return listEndedBefore(this.#store.core.read, before, limit);
+  }
+
+  among(ids: readonly SessionId[]): Promise<SessionId[]> {
+    return listAmong(this.#store.core.read, ids);
   }
 
   async look(tx: Transaction, id: SessionId): Promise<ErasableSession | undefined> {

@@ -290,6 +290,12 @@ export async function listEndedBefore(from: Reader, before: number, limit: numbe
   return (await from.all(sql, [before, limit])).map(row => parseSessionId(row.id));
 }
 
+/** Those of them there are. */
+export async function listAmong(from: Reader, ids: readonly SessionId[]): Promise<SessionId[]> {
+  const sql = 'SELECT id FROM support_session WHERE id IN (SELECT value FROM json_each(?))';
+  return (await from.all(sql, [JSON.stringify(ids)])).map(({ id }) => parseSessionId(id));
+}
+
 /** With lines, actions, grants and posts that name it. */
 export async function deleteSession(tx: Transaction, id: SessionId): Promise<void> {
   await tx.run('DELETE FROM support_session WHERE id = ?', [id]);

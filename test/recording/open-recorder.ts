@@ -50,6 +50,8 @@ export class TestRecorder implements AsyncDisposable {
   readonly #grants = new Map<string, RecordingGrant>();
   readonly #consoles: TestConsole[] = [];
   isPortalAway = false;
+  /** How it answers what is finished, where that is not to be kept. */
+  refusal: [number, object] | null = null;
   /** How far an applet has signed, of all streams. */
   attested: number | null = null;
   /** What is kept of a finished recording. */
@@ -195,6 +197,7 @@ export class TestRecorder implements AsyncDisposable {
     if (url.endsWith('/attested')) return [200, { offset: this.attested }];
     if (url.endsWith('/finished')) {
       this.finishedRecordings.push(body);
+      if (this.refusal !== null) return this.refusal;
       return [200, { kid: 'manifest', payload: JSON.stringify(body), signature: 'signed' }];
     }
     if (url.endsWith('/format')) return [200, { format: this.format }];

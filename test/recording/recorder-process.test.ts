@@ -103,6 +103,26 @@ test('H-03 killed before a finished stream has its manifest, the next recorder f
   t.like(receiptOf(manifestOf(manifest)), { offset: stream.offset, digest: stream.digest() });
 });
 
+test('K-01 a film whose session was erased meanwhile is dropped, for that word of the portal and no other', async t => {
+  await using recorder = await TestRecorder.start();
+  const stream = new TestStream();
+  recorder.refusal = [404, { code: 'internal.missing', message: 'there is no such call' }]; // a portal that is being set up
+  const console = await recorder.bring(stream, stream.nonce);
+  await console.at();
+  console.data(concat(stream.start(), stream.end()));
+  await console.receipt(stream.offset);
+  const asked = () => recorder.finishedRecordings.length;
+  while (asked() < 2) await new Promise(resolve => setImmediate(resolve));
+  t.is(recorder.writing().length, 1);
+  await recorder.kill();
+  recorder.refusal = [404, { code: 'recording.erased', message: 'its session was erased' }];
+  await recorder.startProcess();
+  await once(recorder.path('recordings'), () => recorder.writing().length === 0);
+  t.deepEqual(recorder.finished(), []);
+  while (readdirSync(recorder.path('recorder')).length > 0) await new Promise(resolve => setImmediate(resolve));
+  t.pass('its journal is gone, too');
+});
+
 test('H-03 without its journal a recording is finished as far as it goes, and the console is told that it is lost', async t => {
   await using recorder = await TestRecorder.start();
   const stream = new TestStream();
