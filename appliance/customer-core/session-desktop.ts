@@ -206,8 +206,12 @@ export class SessionDesktop {
   }
 
   get #mayPause(): boolean {
+    return !this.#isPauseBarred && this.#mayRecord;
+  }
+
+  get #isPauseBarred(): boolean {
     const { pauseRecording, forcedRecording } = this.#options.rights().narrowing;
-    return pauseRecording && !forcedRecording && this.#mayRecord;
+    return !pauseRecording || forcedRecording;
   }
 
   #makePause(): RecordingPause {
@@ -217,7 +221,7 @@ export class SessionDesktop {
       return { stage, action: RECORDING, detail, ...(consentId === undefined ? {} : { consentId }) };
     };
     return new RecordingPause({
-      ...{ clock, applianceTime, refused, mayPause: () => this.#mayPause },
+      ...{ clock, applianceTime, refused, mayPause: () => this.#mayPause, isBarred: () => this.#isPauseBarred },
       tellFirst: () => tellFirst(told('paused', 'technician'), told('resumed', 'not paused: no answer')),
       tellOver: detail => tell(told('resumed', detail)),
       cut: () => {

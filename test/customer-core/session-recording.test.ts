@@ -459,6 +459,18 @@ test('H-01 a pause ends when the policy lets nobody pause any more, and with the
   t.deepEqual(other.screen.ends, []);
 });
 
+test('H-01 a pause stays one while rights are frozen for a moment', async t => {
+  const open = await Recorded.open({ forcedRecording: false, pauseRecording: true });
+  await open.pause(true);
+  await open.again();
+  open.at.leases = false;
+  await open.at.pass(61_000);
+  t.true(open.at.view.state.notices.some(({ kind }) => kind === 'rights-frozen'));
+  t.not(open.news.at(-1)?.pausedAt, null);
+  t.not(open.at.view.state.recordingPausedAt, null);
+  t.false(open.at.reports.some(({ stage }) => stage === 'resumed'));
+});
+
 test('H-01 a pause the appliance does not write down does not begin', async t => {
   const open = await Recorded.open({ forcedRecording: false, pauseRecording: true });
   open.at.acknowledges = false;

@@ -19,6 +19,8 @@ export interface RecordingPauseParts {
   readonly applianceTime: () => number;
   /** Whether a recording runs that may be paused, as things are now. */
   readonly mayPause: () => boolean;
+  /** Whether the policy lets nobody pause it any more. Rights that are frozen for a moment are no such thing: what is paused stays so. */
+  readonly isBarred: () => boolean;
   /** Resolves once the appliance has it. @throws ApplianceError where it does not answer; it is told that nothing was paused */
   readonly tellFirst: () => Promise<void>;
   readonly tellOver: (detail: string) => void;
@@ -97,7 +99,7 @@ export class RecordingPause {
 
   /** The policy may have become another. */
   policyChanged(): void {
-    if (this.#pause !== null && !this.#parts.mayPause()) this.end('appliance');
+    if (this.#pause !== null && this.#parts.isBarred()) this.end('appliance');
   }
 
   /** The recording is over, and its pause with it. */
