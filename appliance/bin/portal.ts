@@ -47,7 +47,7 @@ import { SettingsDesk } from '../portal/settings-desk.ts';
 import { SettingsPortal, type SettingsPortalParts } from '../portal/settings-portal.ts';
 import type { SetupChoice } from '../portal/setup.ts';
 import { type Answerer, SocketListener } from '../portal/socket-listener.ts';
-import { Status, type StatusParts } from '../portal/status.ts';
+import { recorderAnswers, Status, type StatusParts } from '../portal/status.ts';
 import { Support, type SupportOptions } from '../portal/support.ts';
 import { KeptRecordings } from '../recording/kept-recordings.ts';
 import { RecorderClient } from '../recording/recorder-client.ts';
@@ -196,7 +196,10 @@ class PortalProcess {
     const recordingFolder = recording.folder ?? this.#path('recordings');
     const keeping = new Keeping({ ...domain, ...shared, describe, helper, recordingFolder });
     const onOver: SupportOptions['onOver'] = (tx, id) => keeping.posts.queue(tx, id);
-    const support = new Support({ ...domain, ...shared, signer: this.#signer, config: session, pinKey, onOver });
+    const isRecorderThere = () => recorderAnswers(this.#dataFolder);
+    const support = new Support({
+      ...{ ...domain, ...shared, signer: this.#signer, config: session, pinKey, onOver, isRecorderThere },
+    });
     const welcome = { organisation: organisation.name, silenceMs: session.consentSilenceSeconds * 1000 };
     const legs = new AppletLegs({ ...domain, ...shared, support, welcome });
     support.start();
@@ -277,7 +280,7 @@ class PortalProcess {
       'POST /internal/retention': () => keeping.retention.run(),
       'POST /internal/gateway-report': async body => {
         status.note(body);
-        return {};
+        return { close: support.relayPairs.toClose() };
       },
     };
   }

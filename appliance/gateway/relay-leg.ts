@@ -24,6 +24,7 @@ export type LegEnd =
   | 'peer-left'
   | 'peer-never-came'
   | 'gateway-closed'
+  | 'closed-by-appliance'
   | 'relay.protocol'
   | 'relay.text'
   | 'relay.too-large';
@@ -37,6 +38,7 @@ const closeCodes: Readonly<Record<LegEnd, number>> = {
   'peer-left': CLOSE.peerLeft,
   'peer-never-came': CLOSE.peerNeverCame,
   'gateway-closed': CLOSE.goingAway,
+  'closed-by-appliance': CLOSE.policy,
   'relay.protocol': CLOSE.protocol,
   'relay.text': CLOSE.unsupported,
   'relay.too-large': CLOSE.tooLarge,

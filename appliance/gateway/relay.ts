@@ -94,6 +94,13 @@ export class Relay {
     });
   }
 
+  /** Ends both legs, by the appliance's word; of a pair that is not here nothing happens. */
+  closePair(pairId: string): void {
+    const pair = this.#pairs.get(pairId);
+    pair?.console?.close('closed-by-appliance');
+    pair?.applet?.close('closed-by-appliance');
+  }
+
   /** Ends every leg, each with a close frame that says the gateway goes. */
   close(): void {
     this.#closed = true;

@@ -5,7 +5,7 @@
 //   GET  /internal/gateway-list        the signed list, as an applet gets it (portal/gateway-list.ts)
 //   POST /internal/relay/authorise     {digest, role, address} → {pairId}, or 403
 //   GET  /internal/retention, POST     for jobs: when it last ran; have it run
-//   POST /internal/gateway-report      {id, relayedBytes, relays} → {}: every ten seconds (portal/status.ts)
+//   POST /internal/gateway-report      {id, relayedBytes, relays} → {close: pair ids}: every ten seconds (portal/status.ts)
 //   POST /internal/from-anywhere       {loginId} → {emptied}: for bin/from-anywhere.ts
 //   POST /internal/settings-link       → {name, port, code}: turns the settings on, for bin/settings-account.ts
 //   POST /internal/recording/…         for the recorder (protocol/recorder-portal.ts)

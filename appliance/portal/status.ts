@@ -180,13 +180,14 @@ export class Status {
 
   async #processes(gatewayIds: readonly string[]): Promise<Reading['processes']> {
     const { askSigner, dataFolder } = this.#parts;
-    const [signer, recorder] = await Promise.all([
-      answers(askSigner),
-      answers(() => askHealth(join(dataFolder, 'run', 'recorder.sock'))),
-    ]);
+    const [signer, recorder] = await Promise.all([answers(askSigner), recorderAnswers(dataFolder)]);
     const silent = Object.fromEntries(gatewayIds.map(id => [id, this.#gateways.silentMs(id)]));
     return this.#presence.read(['signer', 'portal', ...gatewayIds, 'recorder', 'jobs'], { signer, recorder }, silent);
   }
+}
+
+export function recorderAnswers(dataFolder: string): Promise<boolean> {
+  return answers(() => askHealth(join(dataFolder, 'run', 'recorder.sock')));
 }
 
 async function answers(ask: () => Promise<unknown>): Promise<boolean> {

@@ -17,6 +17,7 @@ import { Codes } from '../sessions/codes.ts';
 import { Entries } from '../sessions/entries.ts';
 import { LegTokens } from '../sessions/leg-tokens.ts';
 import { type ManifestSigner, SessionRecordings } from '../sessions/recordings.ts';
+import { RelayPairs } from '../sessions/relay-pairs.ts';
 import { Replies } from '../sessions/replies.ts';
 import { Rights, type SessionSigner } from '../sessions/rights.ts';
 import { Sessions, type SessionsOptions } from '../sessions/sessions.ts';
@@ -36,6 +37,8 @@ export interface SupportOptions {
   readonly pinKey: Uint8Array;
   /** Called in the transaction that ends a session a customer was in. */
   readonly onOver?: SessionsOptions['onOver'];
+  /** Whether the recorder answers. */
+  readonly isRecorderThere?: () => Promise<boolean>;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -48,6 +51,7 @@ export class Support {
   readonly channels: Channels;
   readonly channelEntries: ChannelEntries;
   readonly legTokens: LegTokens;
+  readonly relayPairs: RelayPairs;
   readonly chat: Chat;
   readonly actions: ActionLog;
   readonly rights: Rights;
@@ -71,12 +75,16 @@ export class Support {
     this.entries = new Entries(shared);
     this.channels = new Channels(shared);
     this.channelEntries = new ChannelEntries({ ...shared, channels: this.channels, entries: this.entries });
-    this.legTokens = new LegTokens(shared);
+    this.relayPairs = new RelayPairs(options);
+    this.legTokens = new LegTokens({ ...shared, pairs: this.relayPairs });
     this.chat = new Chat(shared);
     this.actions = new ActionLog({ ...shared, chat: this.chat });
     this.rights = new Rights({ ...shared, authority: (memberId, loginId) => this.mayAct(memberId, loginId) });
     this.recordings = new SessionRecordings(shared);
-    this.unrecorded = new UnrecordedControl({ ...shared, rights: this.rights, recordings: this.recordings });
+    this.unrecorded = new UnrecordedControl({
+      ...{ ...shared, rights: this.rights, recordings: this.recordings, relays: this.relayPairs },
+      isRecorderThere: options.isRecorderThere ?? (async () => false),
+    });
     this.codes = new Codes(shared);
     this.statuses = new TechnicianStatuses(options);
     this.replies = new Replies(options);

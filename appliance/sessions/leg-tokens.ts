@@ -8,6 +8,7 @@ import type { Metrics } from '../metrics.ts';
 import type { Transaction } from '../store/sql.ts';
 import type { Store } from '../store/store.ts';
 import { countLegTokens, dropExpiredLegTokens, insertLegToken, takeLegToken } from './entry-store.ts';
+import type { RelayPairs } from './relay-pairs.ts';
 import { sha256 } from './session-secrets.ts';
 import { isOver } from './session-state.ts';
 import type { Sessions } from './sessions.ts';
@@ -29,6 +30,7 @@ export class LegTokens {
   readonly #store: Store;
   readonly #sessions: Sessions;
   readonly #clock: Clock;
+  readonly #pairs: RelayPairs | undefined;
   readonly #refused;
 
   constructor({
@@ -36,7 +38,9 @@ export class LegTokens {
     sessions,
     clock,
     metrics,
-  }: { store: Store; sessions: Sessions; clock: Clock; metrics: Metrics }) {
+    pairs,
+  }: { store: Store; sessions: Sessions; clock: Clock; metrics: Metrics; pairs?: RelayPairs }) {
+    this.#pairs = pairs;
     this.#store = store;
     this.#sessions = sessions;
     this.#clock = clock;
@@ -68,7 +72,10 @@ export class LegTokens {
     const bytes = /^[A-Za-z0-9_-]{43}$/.test(digest) ? Buffer.from(digest, 'base64url') : Buffer.alloc(0);
     const now = this.#clock.now();
     const found = await this.#store.core.transaction(tx => takeLegToken(tx, { digest: bytes, role, now }));
-    if (found !== undefined) return found;
+    if (found !== undefined) {
+      this.#pairs?.used(found.pairId, found.sessionId);
+      return found;
+    }
     this.#refused.add({ role });
     throw new ApplianceError('refused', 'leg-token.refused', 'that token is not valid');
   }

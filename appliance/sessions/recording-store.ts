@@ -86,6 +86,12 @@ export async function listLiveOf(from: Reader, sessionId: SessionId): Promise<st
   return rows.map(({ nonce }) => String(nonce));
 }
 
+/** Whether there is one of the session that began under this link. */
+export async function isBegunOn(from: Reader, sessionId: SessionId, linkId: string | null): Promise<boolean> {
+  const row = await from.get('SELECT 1 FROM recording WHERE session_id = ? AND link_id = ?', [sessionId, linkId]);
+  return row !== undefined;
+}
+
 /** The furthest stays. @returns whether this one is it */
 export async function keepAttestation(tx: Transaction, attested: AttestationRow): Promise<boolean> {
   const { nonce, sessionId, linkId, bytes, digest, at, payload, signature } = attested;

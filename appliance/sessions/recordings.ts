@@ -27,6 +27,7 @@ import {
   findRecording,
   finishRecording,
   insertLive,
+  isBegunOn,
   keepAttestation,
   listLiveOf,
   listRecordings,
@@ -34,6 +35,7 @@ import {
   setLive,
 } from './recording-store.ts';
 import { sha256 } from './session-secrets.ts';
+import type { SessionRow } from './session-store.ts';
 import type { Sessions } from './sessions.ts';
 
 export const RECORDING_TOKEN_MS = 60_000;
@@ -43,6 +45,8 @@ const MANIFEST_VERSION = 2;
 /** A console asks for one when a picture is opened, and when the recorder was away. */
 const MAX_TOKENS = 4096;
 const MAX_TOKENS_OF_SESSION = 32;
+/** Links; the oldest are forgotten. */
+const MAX_BROUGHT = 16_384;
 /** The recorder says so often that it proves a stream (`LIVE_AGAIN_MS`); one that was killed says nothing. */
 export const LIVE_FOR_MS = 3 * LIVE_AGAIN_MS;
 
@@ -73,6 +77,8 @@ export class SessionRecordings {
   /** When it was last said of a stream, by its nonce, that it is proved; since this process began. */
   readonly #heardAt = new Map<string, number>();
   readonly #begunAt: number;
+  /** Links under which somebody brought a stream to the recorder; since this process began. */
+  readonly #brought = new Set<string>();
 
   constructor(options: RecordingsOptions) {
     this.#options = options;
@@ -112,12 +118,21 @@ export class SessionRecordings {
     const token = this.#tokens.get(digest);
     this.#tokens.delete(digest);
     if (token !== undefined && token.until > this.#options.clock.now()) {
-      const { ownerId } = await this.#options.sessions.get(token.sid);
+      const { ownerId, linkId } = await this.#options.sessions.get(token.sid);
       // A stream is proved to its end after the session, too: only whose it was must be the same.
-      if (ownerId === token.sub) return { sid: token.sid, sub: token.sub };
+      if (ownerId === token.sub) {
+        if (linkId !== null) this.#noteBrought(linkId);
+        return { sid: token.sid, sub: token.sub };
+      }
     }
     this.#refused.add({});
     throw new ApplianceError('refused', 'recording.token-refused', 'that token is not valid');
+  }
+
+  #noteBrought(linkId: string): void {
+    this.#brought.add(linkId);
+    const [oldest] = this.#brought;
+    if (oldest !== undefined && this.#brought.size > MAX_BROUGHT) this.#brought.delete(oldest);
   }
 
   /** The recorder says that a stream is being proved, now and again, or that it is not any more. */
@@ -133,6 +148,12 @@ export class SessionRecordings {
       const event = isLive ? (isNew ? 'recording.started' : 'recording.resumed') : 'recording.interrupted';
       await audit.append(tx, { event, actor: applianceActor, sessionId, detail: { stream: nonce } });
     });
+  }
+
+  /** Whether the recorder was ever brought anything of this link, proved or not. */
+  async isBrought({ id, linkId }: Pick<SessionRow, 'id' | 'linkId'>): Promise<boolean> {
+    if (linkId !== null && this.#brought.has(linkId)) return true;
+    return isBegunOn(this.#options.store.core.read, id, linkId);
   }
 
   /** Whether anything of the session is being recorded just now. */

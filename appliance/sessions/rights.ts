@@ -265,6 +265,12 @@ export class Rights {
     return this.#revoke(memberId, reason, applianceActor, session => session.linkLogin === loginId);
   }
 
+  /** The link of this session is over, whoever's it is; another may be made. */
+  async closeLink(id: SessionId, reason: string): Promise<void> {
+    const { ownerId } = await this.#options.sessions.get(id);
+    if (ownerId !== null) await this.#revoke(ownerId, reason, applianceActor, session => session.id === id);
+  }
+
   /** The customer ends what he allowed; the applet has stopped it already. */
   async customerStopped(sessionId: SessionId, consentId: string): Promise<void> {
     const change = { actor: customerActor, log: 'rights.customer-stopped', detail: { consentId } };

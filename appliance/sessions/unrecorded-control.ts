@@ -1,6 +1,8 @@
 // Control in a session that must be recorded, while nothing of it is (H-03, TRUST: recording receipts). The customer's program
 // shows and takes nothing then; that it does so is its word. So either the recorder, its share or the console fails, or that
-// program was altered: it stands in the log, and whoever manages the appliance is told. Nothing is ended: chat and log go on.
+// program was altered: it stands in the log, and whoever manages the appliance is told. Where the recorder is away, or
+// was brought the stream and can't prove it, nothing is ended: chat and log go on. Where it is there and nobody brought it
+// anything of this link, somebody lies: link and relay are closed.
 import type { AuditLog } from '../audit/audit.ts';
 import { applianceActor } from '../audit/entry.ts';
 import type { Cancel, Clock } from '../clock.ts';
@@ -10,6 +12,7 @@ import type { Log } from '../log.ts';
 import type { Gauge, Metrics } from '../metrics.ts';
 import type { Store } from '../store/store.ts';
 import type { SessionRecordings } from './recordings.ts';
+import type { RelayPairs } from './relay-pairs.ts';
 import type { Rights } from './rights.ts';
 import { listRunning } from './session-log-store.ts';
 import type { Sessions } from './sessions.ts';
@@ -23,8 +26,10 @@ export interface UnrecordedControlOptions {
   readonly store: Store;
   readonly audit: Pick<AuditLog, 'append'>;
   readonly sessions: Sessions;
-  readonly rights: Pick<Rights, 'policyOf'>;
-  readonly recordings: Pick<SessionRecordings, 'isLive'>;
+  readonly rights: Pick<Rights, 'policyOf' | 'closeLink'>;
+  readonly recordings: Pick<SessionRecordings, 'isLive' | 'isBrought'>;
+  readonly relays: Pick<RelayPairs, 'close'>;
+  readonly isRecorderThere: () => Promise<boolean>;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -84,6 +89,7 @@ export class UnrecordedControl {
       const { since, isTold } = this.#found.get(id) ?? { since: clock.monotonic(), isTold: false };
       const isLate = clock.monotonic() - since >= UNRECORDED_AFTER_MS;
       if (isLate && !isTold) await this.#tell(id, 'recording.control-unrecorded');
+      if (isLate) await this.#close(id);
       found.set(id, { since, isTold: isTold || isLate });
     }
     for (const [id, { isTold }] of this.#found)
@@ -96,6 +102,15 @@ export class UnrecordedControl {
     const { sessions, rights, recordings } = this.#options;
     const session = await sessions.get(id);
     return (await rights.policyOf(session)).forcedRecording && !(await recordings.isLive(id));
+  }
+
+  /** Looked at again each time: whoever lies may make another link. */
+  async #close(id: SessionId): Promise<void> {
+    const { sessions, rights, relays, recordings, isRecorderThere } = this.#options;
+    const session = await sessions.get(id);
+    if (session.linkId === null || (await recordings.isBrought(session)) || !(await isRecorderThere())) return;
+    await rights.closeLink(id, 'unrecorded');
+    relays.close(id);
   }
 
   async #tell(sessionId: SessionId, event: string): Promise<void> {

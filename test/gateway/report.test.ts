@@ -68,6 +68,26 @@ test('A-06 a gateway says at once and every ten seconds what it relays, also of 
   t.is(clock.timers, 0);
 });
 
+test('H-03 control-without-stream: a relay the portal names is closed on both legs, and no other', async t => {
+  await using relay = await startRelay();
+  const portal = await listen(t, response => response.end(JSON.stringify({ close: ['p', 'gone'] })));
+  const [technician, applet, other] = [
+    await relay.attach('console', 'p'),
+    await relay.attach('applet', 'p'),
+    await relay.attach('console', 'q'),
+  ];
+  const log = createLog('test', { write: () => undefined });
+  const clock = new ManualClock();
+  t.teardown(startReports({ socketPath: portal.socketPath, id: 'gateway-1', relay: relay.relay, clock, log }));
+  t.deepEqual(
+    [await technician.closeCode(), await applet.closeCode()],
+    [1008, 4001],
+    'the second as when the first has left',
+  );
+  t.is(relay.relay.pairs, 1);
+  other.socket.destroy();
+});
+
 test('A-06 a portal that is away is told of once, asked again, and told of when it is back', async t => {
   await using relay = await startRelay();
   const refuse = (response: ServerResponse) => response.writeHead(503).end();

@@ -3,13 +3,15 @@ import { verify } from 'node:crypto';
 import test from 'ava';
 import { applianceActor } from '../../appliance/audit/entry.ts';
 import { type SessionId, toBase64Url } from '../../appliance/guid.ts';
+import { silentLog } from '../../appliance/log.ts';
+import { Metrics } from '../../appliance/metrics.ts';
 import { recordingActs } from '../../appliance/portal/recordings.ts';
 import { canonicalBytes } from '../../appliance/protocol/canonical-json.ts';
 import type { FinishedRecording } from '../../appliance/protocol/recorder-portal.ts';
 import { ATTESTATION_DOMAIN, receiptObject, writeAttestation } from '../../appliance/protocol/recording-receipt.ts';
 import { LIVE_FOR_MS, RECORDING_TOKEN_MS } from '../../appliance/sessions/recordings.ts';
 import { sha256 } from '../../appliance/sessions/session-secrets.ts';
-import { UNRECORDED_AFTER_MS } from '../../appliance/sessions/unrecorded-control.ts';
+import { UNRECORDED_AFTER_MS, UnrecordedControl } from '../../appliance/sessions/unrecorded-control.ts';
 import { PASSWORD } from '../identity/open-identity.ts';
 import { askSocket } from './ask-socket.ts';
 import { bytes, linked, openTestDesk, openTestSupport, type TestSupport } from './open-support.ts';
@@ -221,6 +223,50 @@ test('H-03 attack: control where recording is forced and nothing is recorded: in
     (await events(at, id)).filter(event => event.startsWith('recording.control')),
     [...turn, ...turn, 'recording.control-unrecorded'],
   );
+});
+
+test('H-03 control-without-stream: where the recorder is there and was brought nothing, link and relay are closed; else nothing is', async t => {
+  const at = await openTestDesk();
+  t.teardown(() => at.close());
+  const { support } = at.parts;
+  const { actions, groups, sessions, legTokens, recordings, rights, relayPairs: relays } = support;
+  const { id, owner, applet, leg } = await linked(at);
+  let isThere = false;
+  const unrecorded = new UnrecordedControl({
+    ...{ store: at.store, audit: at.audit, clock: at.clock, log: silentLog, metrics: new Metrics() },
+    ...{ sessions, rights, recordings, relays, isRecorderThere: async () => isThere },
+  });
+  const root = (await groups.pathOf(owner.id))[0]?.id ?? '';
+  await groups.setPolicy(EDITOR, root, { forcedRecording: true });
+  const pair = await legTokens.issue(id, owner.login.id);
+  for (const role of ['console', 'applet'] as const) await legTokens.use(digestOf(pair[role]), role);
+  await actions.report(id, applet.report(id, { action: 'launch-remote-control', stage: 'started' }));
+  const later = async () => {
+    at.clock.advance(UNRECORDED_AFTER_MS);
+    await unrecorded.look();
+    return (await sessions.get(id)).linkId !== null;
+  };
+  await unrecorded.look();
+  t.true(await later(), 'the recorder is away: the picture stops, the chat goes on');
+  t.is(unrecorded.count, 1);
+  isThere = true;
+  const token = recordings.issue(id, owner.id);
+  await recordings.use(digestOf(token));
+  t.true(await later(), 'it was brought the stream, and can’t prove it');
+  t.deepEqual(relays.toClose(), []);
+  const other = new UnrecordedControl({
+    ...{ store: at.store, audit: at.audit, clock: at.clock, log: silentLog, metrics: new Metrics() },
+    ...{ sessions, rights, relays, isRecorderThere: async () => isThere },
+    recordings: { isLive: async () => false, isBrought: async () => false },
+  });
+  await other.look();
+  at.clock.advance(UNRECORDED_AFTER_MS);
+  await other.look();
+  t.is((await sessions.get(id)).linkId, null);
+  t.is((await leg.until('revoked')).reason, 'unrecorded');
+  t.deepEqual(relays.toClose(), [pair.pairId]);
+  at.clock.advance(61_000);
+  t.deepEqual(relays.toClose(), []);
 });
 
 test('H-03 what the recorder says is read strictly', async t => {
