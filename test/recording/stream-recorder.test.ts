@@ -140,34 +140,35 @@ test('H-01 pictures are written five times a second of the stream’s own time, 
   t.is(seen.at(-1)?.ms, 2000);
 });
 
-test('H-03 a share that is full stops receipts and reading, and the recording goes on by itself, with a mark', async t => {
-  await using at = new Recorder();
-  const recorder = await at.open();
-  const stream = new TestStream();
-  await recorder.receive(stream.start());
-  at.output.room = at.output.bytes.length + 10;
-  at.output.error = new ApplianceError('unavailable', 'recording.share-full', 'no space left');
-  await recorder.receive(concat(stream.beat(1000), stream.fill(whole, [9, 9, 9])));
-  await recorder.flush();
-  await recorder.flush();
-  t.is(at.receipts.length, 1);
-  t.deepEqual(at.states, ['share-full']);
-  let isRead = false;
-  const waiting = recorder.receive(concat(stream.beat(1000), stream.fill(whole, [8, 8, 8]))).then(() => {
-    isRead = true;
+for (const trouble of ['share-full', 'share-read-only', 'share-gone'] as const)
+  test(`H-03 ${trouble} stops receipts and reading, and the recording goes on by itself, with a mark`, async t => {
+    await using at = new Recorder();
+    const recorder = await at.open();
+    const stream = new TestStream();
+    await recorder.receive(stream.start());
+    at.output.room = at.output.bytes.length + 10;
+    at.output.error = new ApplianceError('unavailable', `recording.${trouble}`, 'it does not go');
+    await recorder.receive(concat(stream.beat(1000), stream.fill(whole, [9, 9, 9])));
+    await recorder.flush();
+    await recorder.flush();
+    t.is(at.receipts.length, 1);
+    t.deepEqual(at.states, [trouble]);
+    let isRead = false;
+    const waiting = recorder.receive(concat(stream.beat(1000), stream.fill(whole, [8, 8, 8]))).then(() => {
+      isRead = true;
+    });
+    await recorder.flush();
+    t.false(isRead);
+    at.output.room = Number.POSITIVE_INFINITY;
+    await recorder.flush();
+    await waiting;
+    await recorder.flush();
+    t.deepEqual(at.states, [trouble, 'recording']);
+    t.like(at.receipts.at(-1), { offset: stream.offset, digest: stream.digest() });
+    await recorder.end(null);
+    const marks = (await playAll(await openFile(at.output.bytes))).flatMap(one => one.marks);
+    t.true(marks.some(mark => mark.includes(`"note":"${trouble}"`)));
   });
-  await recorder.flush();
-  t.false(isRead);
-  at.output.room = Number.POSITIVE_INFINITY;
-  await recorder.flush();
-  await waiting;
-  await recorder.flush();
-  t.deepEqual(at.states, ['share-full', 'recording']);
-  t.like(at.receipts.at(-1), { offset: stream.offset, digest: stream.digest() });
-  await recorder.end(null);
-  const marks = (await playAll(await openFile(at.output.bytes))).flatMap(one => one.marks);
-  t.true(marks.some(mark => mark.includes('"note":"share-full"')));
-});
 
 test('H-03 without the signer what came is kept, and nothing is proved until it is back', async t => {
   await using at = new Recorder();
