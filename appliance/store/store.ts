@@ -17,6 +17,7 @@ import type { Clock } from '../clock.ts';
 import { ApplianceError, defect } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import { BeforeMigration } from './before-migration.ts';
 import { ErasureLedger, LEDGER_FILE } from './erasure-ledger.ts';
 import { type Migration, migrate, readMigrations } from './migrations.ts';
 import { SearchFiles } from './search-files.ts';
@@ -94,6 +95,11 @@ export class Store {
     try {
       const lock = await lockFolder(driver, folder);
       closing.push(() => lock.close());
+      const kept = new BeforeMigration(folder, driver, keys.store, options.log);
+      kept.putBack(); // left by a start that was killed half way
+      const logMigrations = readMigrations(join(migrations, 'log'));
+      await kept.keep(filesToMigrate(folder, migrations, logMigrations));
+      closing.push(async () => kept.putBack());
       const core = await openFile(options, driver, 'core.db', readMigrations(join(migrations, 'core')));
       closing.push(() => core.close());
       const hadKeys = existsSync(join(folder, 'keys.db'));
@@ -102,11 +108,16 @@ export class Store {
       if (keys.keyEncryption.length !== 32) throw defect('a key-encryption key has 32 bytes');
       const ledger = new ErasureLedger([folder, ...(options.backups ? [options.backups] : [])].map(inFolder));
       const erased = ledger.prepare(!hadKeys);
-      const logMigrations = readMigrations(join(migrations, 'log'));
       const store = new Store(options, { lock, core, keys: keyFile, logMigrations, driver }, { ledger, erased });
-      closing.splice(0, closing.length, () => store.close());
+      closing.splice(
+        0,
+        closing.length,
+        async () => kept.putBack(),
+        () => store.close(),
+      );
       await store.sessionKeys.applyLedger();
       for (const month of store.months()) await store.#monthFile(month);
+      kept.forget();
       store.searchFiles.tidy();
       return store;
     } catch (error) {
@@ -222,6 +233,14 @@ export class Store {
     opening.catch(() => this.#months.delete(month)); // the caller is told; the next one tries again
     return opening;
   }
+}
+
+function filesToMigrate(folder: string, migrations: string, logMigrations: readonly Migration[]) {
+  const months = readdirSync(folder).filter(name => MONTH_FILE.test(name));
+  return [
+    ...['core', 'keys'].map(name => [`${name}.db`, readMigrations(join(migrations, name))] as const),
+    ...months.map(name => [name, logMigrations] as const),
+  ];
 }
 
 function syncFolder(path: string): void {
