@@ -87,9 +87,17 @@ export class RecordedSession implements AsyncDisposable {
     };
   }
 
-  /** Linked, and seen as far as the first picture. */
-  static async begin(appliance: Appliance, desktop: Desktop): Promise<RecordedSession> {
+  /**
+   * Linked, and seen as far as the first picture.
+   * @param doctored puts something between console and recorder
+   */
+  static async begin(
+    appliance: Appliance,
+    desktop: Desktop,
+    doctored: (open: Technician['openRecorder']) => Technician['openRecorder'] = open => open,
+  ): Promise<RecordedSession> {
     const technician = await Technician.signIn(appliance, appliance.accounts?.technician);
+    technician.openRecorder = doctored(technician.openRecorder);
     const { session: made, pin } = await technician.make();
     const customer = await Customer.enter(appliance, pin, desktop);
     customer.session.windowVisible(true); // there is none here; without one nothing may be done
