@@ -49,6 +49,7 @@ import type { SetupChoice } from '../portal/setup.ts';
 import { type Answerer, SocketListener } from '../portal/socket-listener.ts';
 import { recorderAnswers, Status, type StatusParts } from '../portal/status.ts';
 import { Support, type SupportOptions } from '../portal/support.ts';
+import { UpdatesDesk } from '../portal/updates-desk.ts';
 import { KeptRecordings } from '../recording/kept-recordings.ts';
 import { RecorderClient } from '../recording/recorder-client.ts';
 import { ShareHelperClient } from '../recording/share-helper-client.ts';
@@ -252,8 +253,10 @@ class PortalProcess {
   ): Promise<void> {
     const metrics = new Metrics();
     this.#metrics.push(metrics);
+    const updates = new UpdatesDesk({ ...domain, clock: systemClock, version: this.#version() });
+    await updates.noteStart();
     const portal = new SettingsPortal({
-      ...parts,
+      ...{ ...parts, updates },
       backups: new BackupDesk(backups, actor => makeBackup({ ...domain, backups }, actor)),
       organisation: this.#config.current.organisation,
       publicFolder: this.#path(PUBLIC_FOLDER),
@@ -324,9 +327,7 @@ class PortalProcess {
 
   #settings({ store, audit }: Domain, recordingFolder: string): SettingsDesk {
     const folders = { dataFolder: this.#dataFolder, recordingFolder };
-    const { version } = z
-      .object({ version: z.string() })
-      .parse(JSON.parse(readFileSync(this.#code('package.json'), 'utf8')));
+    const version = this.#version();
     return new SettingsDesk({
       ...{ file: this.#config, store, audit, clock: systemClock },
       diagnose: settings => diagnosticFiles({ ...folders, ...settings, version, metrics: this.#metricsText() }),
@@ -341,6 +342,11 @@ class PortalProcess {
       request: wish => this.#signer.writeCertificateRequest(wish),
       certify: names => this.#certify(names),
     });
+  }
+
+  #version(): string {
+    const shape = z.object({ version: z.string() });
+    return shape.parse(JSON.parse(readFileSync(this.#code('package.json'), 'utf8'))).version;
   }
 
   #metricsText(): string {

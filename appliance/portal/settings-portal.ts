@@ -19,7 +19,9 @@ import { settingsRoutes } from './settings/settings.ts';
 import { settingsFrame } from './settings/settings-frame.ts';
 import { SettingsGuards } from './settings/settings-guards.ts';
 import { settingsSignInRoutes } from './settings/sign-in.ts';
+import { updateRoutes } from './settings/updates.ts';
 import type { SettingsDesk } from './settings-desk.ts';
+import type { UpdatesDesk } from './updates-desk.ts';
 import { makeApp } from './web/app.ts';
 import type { Assets } from './web/assets.ts';
 import type { DeclaredRoute } from './web/declared-routes.ts';
@@ -30,6 +32,7 @@ export interface SettingsPortalParts {
   readonly settings: SettingsDesk;
   readonly certificates: CertificateDesk;
   readonly backups: BackupFace;
+  readonly updates: UpdatesDesk;
   readonly organisation: Organisation;
   readonly publicFolder: string;
   readonly assets: Assets;
@@ -52,7 +55,7 @@ export class SettingsPortal {
     const shared = { ...parts, accounts, pages, guards: new SettingsGuards(accounts, settings) };
     const routers = [
       ...[homeRoutes, helpRoutes, settingsSignInRoutes, settingsAccountRoutes].map(routes => routes(shared)),
-      ...[settingsRoutes, certificateRoutes, backupRoutes, aboutRoutes].map(routes => routes(shared)),
+      ...[settingsRoutes, certificateRoutes, backupRoutes, updateRoutes, aboutRoutes].map(routes => routes(shared)),
     ];
     const app = makeApp({ log, refusals: this.#refusals, pages, assets, routers });
     this.routes = app.routes;

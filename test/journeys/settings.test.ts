@@ -112,7 +112,7 @@ async function enterByLink(t: ExecutionContext, other: TestBrowser, { dataFolder
   await page.getByLabel('Password').fill('walnut-trumpet-sleigh-77');
   await page.getByLabel('Password').press('Enter');
   await page.getByRole('heading', { name: 'Settings', exact: true }).waitFor();
-  for (const path of ['backups', 'about', 'account', 'account/two-step']) {
+  for (const path of ['backups', 'updates', 'about', 'account', 'account/two-step']) {
     await page.goto(new URL(path, link).href);
     await look(t, other, `settings-${path.replace('/', '-')}`);
   }

@@ -26,6 +26,7 @@ import { SettingsPortal } from '../../appliance/portal/settings-portal.ts';
 import { SocketListener } from '../../appliance/portal/socket-listener.ts';
 import { Status } from '../../appliance/portal/status.ts';
 import { Support } from '../../appliance/portal/support.ts';
+import { UpdatesDesk } from '../../appliance/portal/updates-desk.ts';
 import { KeptRecordings } from '../../appliance/recording/kept-recordings.ts';
 import { RecorderClient } from '../../appliance/recording/recorder-client.ts';
 import type { ManifestSigner } from '../../appliance/sessions/recordings.ts';
@@ -266,6 +267,7 @@ async function openTestSettings(at: Pick<TestIdentity, 'identity' | 'audit' | 's
     ...at,
     settings: newSettings(at),
     certificates: newCertificates(at),
+    updates: new UpdatesDesk({ ...at, version: '0.0.0', simulate: async () => '' }),
     backups: { list: async () => [], start: async () => undefined, isRunning: () => false, lastFault: () => null },
     organisation: { name: 'Kestrel Works', timeZone: 'Europe/London' },
     publicFolder: at.folder,

@@ -6,6 +6,7 @@ const NAVIGATION = [
   { path: '/settings', label: 'Settings', icon: 'settings' },
   { path: '/certificates', label: 'Certificates', icon: 'badge-check' },
   { path: '/backups', label: 'Backups', icon: 'archive' },
+  { path: '/updates', label: 'Updates', icon: 'refresh-cw' },
   { path: '/accounts', label: 'Accounts', icon: 'users' },
   { path: '/about', label: 'About', icon: 'info' },
   { path: '/account', label: 'My account', icon: 'circle-user-round' },
