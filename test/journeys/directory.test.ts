@@ -36,7 +36,7 @@ test('C-05 a master admin tests the directory, sees what a sync changes and appl
   await page.goto(`${appliance.url}/help/directory`);
   await inBothSchemes(t, admin, 'portal-help-directory');
   await page.goto(`${appliance.url}/admin/members`);
-  await page.getByRole('link', { name: 'Ann' }).click();
+  await page.getByRole('link', { name: 'Ann', exact: true }).click();
   await page.getByText('All of it comes from the directory').waitFor();
   await inBothSchemes(t, admin, 'portal-member-of-directory');
   t.deepEqual(admin.complaints, []);
