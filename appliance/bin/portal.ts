@@ -30,6 +30,7 @@ import { diagnosticFiles } from '../portal/diagnostics.ts';
 import { EvidenceDesk } from '../portal/evidence-desk.ts';
 import { GatewayList } from '../portal/gateway-list.ts';
 import {
+  checkBackup,
   FROM_ANYWHERE_PATH,
   Internal,
   type InternalActs,
@@ -257,7 +258,11 @@ class PortalProcess {
     await updates.noteStart();
     const portal = new SettingsPortal({
       ...{ ...parts, updates },
-      backups: new BackupDesk(backups, actor => makeBackup({ ...domain, backups }, actor)),
+      backups: new BackupDesk(
+        backups,
+        actor => makeBackup({ ...domain, backups }, actor),
+        (actor, name) => checkBackup({ ...domain, backups }, actor, name),
+      ),
       organisation: this.#config.current.organisation,
       publicFolder: this.#path(PUBLIC_FOLDER),
       ...{ clock: systemClock, log: this.#log, metrics },

@@ -6,12 +6,18 @@ import type { BackupFace, BackupView } from './settings/backups.ts';
 
 export class BackupDesk implements BackupFace {
   readonly #backups: Backups;
+  readonly #checkOne: (actor: Actor, name: string) => Promise<unknown>;
   readonly #make: (actor: Actor) => Promise<unknown>;
   #running: Promise<void> | null = null;
   #fault: string | null = null;
 
-  /** @param make makes one and enters it in the audit log */
-  constructor(backups: Backups, make: (actor: Actor) => Promise<unknown>) {
+  /** @param make makes one and enters it in the audit log; `check` opens one again, likewise */
+  constructor(
+    backups: Backups,
+    make: (actor: Actor) => Promise<unknown>,
+    check: (actor: Actor, name: string) => Promise<unknown>,
+  ) {
+    this.#checkOne = check;
     this.#backups = backups;
     this.#make = make;
   }
@@ -21,7 +27,14 @@ export class BackupDesk implements BackupFace {
   }
 
   async start(actor: Actor): Promise<void> {
-    this.#running ??= this.#run(actor).finally(() => {
+    this.#running ??= this.#run(actor, this.#make).finally(() => {
+      this.#running = null;
+    });
+  }
+
+  /** Begins to open one again; the page tells what came of it. */
+  async check(actor: Actor, name: string): Promise<void> {
+    this.#running ??= this.#run(actor, () => this.#checkOne(actor, name)).finally(() => {
       this.#running = null;
     });
   }
@@ -34,9 +47,9 @@ export class BackupDesk implements BackupFace {
     return this.#fault;
   }
 
-  async #run(actor: Actor): Promise<void> {
+  async #run(actor: Actor, act: (actor: Actor) => Promise<unknown>): Promise<void> {
     try {
-      await this.#make(actor);
+      await act(actor);
       this.#fault = null;
     } catch (error) {
       this.#fault = error instanceof ApplianceError ? `${error.message} (${error.code})` : 'see the log of the portal';

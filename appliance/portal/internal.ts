@@ -14,7 +14,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { z } from 'zod';
 import type { AuditLog } from '../audit/audit.ts';
-import { applianceActor } from '../audit/entry.ts';
+import { type Actor, type AuditDetail, applianceActor } from '../audit/entry.ts';
 import { ApplianceError, describeError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Leg } from '../sessions/leg-tokens.ts';
@@ -139,6 +139,26 @@ export async function makeBackup(
   } catch (error) {
     const code = error instanceof ApplianceError ? error.code : 'appliance.defect';
     await store.core.transaction(tx => audit.append(tx, { event: 'backup.failed', actor, detail: { code } }));
+    throw error;
+  }
+}
+
+/** Opens a backup again as a restore would, and enters what came of it in the log. */
+export async function checkBackup(
+  { store, audit, backups }: Pick<InternalParts, 'store' | 'audit'> & { readonly backups: Pick<Backups, 'check'> },
+  actor: Actor,
+  name: string,
+): Promise<void> {
+  const tell = (event: string, detail: AuditDetail) =>
+    store.core.transaction(tx => audit.append(tx, { event, actor, detail }));
+  try {
+    const { files } = await backups.check(name);
+    await tell('backup-check.passed', { name, files });
+  } catch (error) {
+    await tell('backup-check.failed', {
+      name,
+      code: error instanceof ApplianceError ? error.code : 'appliance.defect',
+    });
     throw error;
   }
 }

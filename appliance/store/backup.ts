@@ -16,6 +16,7 @@ import {
   Summary,
   sealedName,
 } from './backup-manifest.ts';
+import { openManifest } from './restore.ts';
 import { hashFile, openFile, sealFile } from './sealed-file.ts';
 import { backUpSessionKeys } from './session-key-backup.ts';
 import { checkFile, type TableCounts } from './sqlite/check-file.ts';
@@ -45,6 +46,7 @@ export class Backups {
   readonly #options: BackupOptions;
   readonly #folder: string;
   #running: Promise<BackupInfo> | null = null;
+  #checking: Promise<unknown> = Promise.resolve();
 
   constructor(options: BackupOptions) {
     this.#options = options;
@@ -68,10 +70,43 @@ export class Backups {
    * @throws ApplianceError `backup.no-space`, `backup.unlike`, `store.damaged`
    */
   make(): Promise<BackupInfo> {
-    this.#running ??= this.#make().finally(() => {
-      this.#running = null;
-    });
+    const checked = Promise.allSettled([this.#checking]);
+    this.#running ??= checked
+      .then(() => this.#make())
+      .finally(() => {
+        this.#running = null;
+      });
     return this.#running;
+  }
+
+  /**
+   * Opens every file of a backup as a restore would, once more, and compares.
+   * @throws ApplianceError `backup.missing`, `backup.unlike`, `store.damaged`; its time of checking is as before then
+   */
+  check(name: string): Promise<BackupInfo> {
+    // One after the other, and not while one is made: that one sweeps away what others left behind.
+    const before = Promise.allSettled([this.#checking, this.#running]);
+    const checking = before.then(() => this.#check(name));
+    this.#checking = checking.catch(() => undefined);
+    return checking;
+  }
+
+  async #check(name: string): Promise<BackupInfo> {
+    const found = (await this.list()).find(one => one.name === name);
+    if (found === undefined) throw new ApplianceError('missing', 'backup.missing', 'there is no such backup');
+    const { clock, identity } = this.#options;
+    const [folder, work] = [join(this.#folder, name), mkdtempSync(join(this.#folder, '.check-'))];
+    try {
+      await this.#verify(work, folder, await openManifest(folder, work, identity));
+      const { name: _, ...before } = found;
+      const summary: Summary = { ...before, verifiedAt: clock.now() };
+      const part = join(folder, `${SUMMARY_FILE}.part`);
+      await writeFile(part, JSON.stringify(summary), { mode: 0o600 });
+      await rename(part, join(folder, SUMMARY_FILE));
+      return { name, ...summary };
+    } finally {
+      await rm(work, { recursive: true, force: true });
+    }
   }
 
   async #make(): Promise<BackupInfo> {
@@ -163,7 +198,7 @@ export class Backups {
 
   async #removeUnfinished(): Promise<void> {
     const names = await readdir(this.#folder);
-    for (const name of names.filter(name => name.startsWith('.work-'))) {
+    for (const name of names.filter(name => /^\.(work|check)-/.test(name))) {
       await rm(join(this.#folder, name), { recursive: true, force: true });
     }
   }

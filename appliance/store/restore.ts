@@ -69,7 +69,8 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
   }
 }
 
-async function openManifest(backup: string, work: string, identity: string): Promise<Manifest> {
+/** @throws ApplianceError `backup.missing`, and as `openFile` */
+export async function openManifest(backup: string, work: string, identity: string): Promise<Manifest> {
   const sealed = join(backup, MANIFEST_FILE);
   if (!existsSync(sealed)) {
     throw new ApplianceError('missing', 'backup.missing', `${backup} holds no finished backup`, {

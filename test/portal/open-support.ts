@@ -268,7 +268,10 @@ async function openTestSettings(at: Pick<TestIdentity, 'identity' | 'audit' | 's
     settings: newSettings(at),
     certificates: newCertificates(at),
     updates: new UpdatesDesk({ ...at, version: '0.0.0', simulate: async () => '' }),
-    backups: { list: async () => [], start: async () => undefined, isRunning: () => false, lastFault: () => null },
+    backups: {
+      ...{ list: async () => [], start: async () => undefined, check: async () => undefined },
+      ...{ isRunning: () => false, lastFault: () => null },
+    },
     organisation: { name: 'Kestrel Works', timeZone: 'Europe/London' },
     publicFolder: at.folder,
     assets: await assets,

@@ -152,7 +152,14 @@ export const realmTable: Readonly<Record<string, readonly string[]>> = {
     ...['GET /settings/diagnostics', 'POST /settings/take-back'],
     ...['GET /certificates', 'POST /certificates', 'POST /certificates/request', 'POST /certificates/renew'],
     'POST /certificates/:label/remove',
-    ...['GET /backups', 'POST /backups', 'GET /updates', 'GET /about', 'GET /about/sbom.json'],
+    ...[
+      'GET /backups',
+      'POST /backups',
+      'POST /backups/:name/check',
+      'GET /updates',
+      'GET /about',
+      'GET /about/sbom.json',
+    ],
   ],
 };
 

@@ -276,3 +276,22 @@ test('J-05 the restore command restores, says so in the log, and goes on with a 
   await store.close();
   at.folder[Symbol.dispose]();
 });
+
+test('J-05 a backup that is there is opened again when asked: its time moves, and damage is found', async t => {
+  const { folder, backups, clock, dataFolder, act, close } = await openInstallation();
+  t.teardown(async () => {
+    await close();
+    folder[Symbol.dispose]();
+  });
+  await act('one');
+  const { name, verifiedAt } = await backups.make();
+  clock.skip(DAY_MS);
+  const [again, another] = await Promise.all([backups.check(name), backups.make()]); // neither in the other's way
+  t.is(again.verifiedAt, verifiedAt + DAY_MS);
+  t.is((await backups.list()).find(one => one.name === name)?.verifiedAt, again.verifiedAt);
+  truncateSync(join(dataFolder, 'backups', name, 'store--core.db.age'), 1000);
+  await t.throwsAsync(backups.check(name), { code: 'backup.unlike' });
+  t.is((await backups.check(another.name)).name, another.name);
+  await t.throwsAsync(backups.check('20200101T000000Z'), { code: 'backup.missing' });
+  t.false(readdirSync(join(dataFolder, 'backups')).some(one => one.startsWith('.')));
+});
