@@ -150,7 +150,9 @@ export class CheckedRfb extends RFB {
     ]);
   }
 
+  /** What had come before the end may be taken up after it, as when a picture was being drawn just then: it is nobody's. */
   protected override _handleMessage(): void {
+    if (this._rfbConnectionState === 'disconnected') return;
     super._handleMessage();
     const isBusy = this._flushing || this.#zstd.isFull; // what waits then is held back by its sender's credit
     if (!isBusy && this._sock.rQlen() > MAX_HELD_BYTES) this._fail('a message that never ends');
