@@ -1,5 +1,4 @@
-// Builds, signs and compresses the applets of this appliance: about four seconds of work each, and as much again for the
-// compression. Runs in the signer, which alone reads the code-signing key; the caller names no program and no server.
+// Builds, signs and compresses the applets of this appliance: about four seconds of work each. Runs in the signer, which alone reads the code-signing key; the caller names no program and no server.
 import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
@@ -7,7 +6,7 @@ import { canonicalJson } from '../protocol/canonical-json.ts';
 import { TAG_SIZE } from '../protocol/tag.ts';
 import { writeExecutable } from './build-executable.ts';
 import { signLinux, signWindows } from './build-signature.ts';
-import { openTemplate, sha256Of } from './build-template.ts';
+import { openTemplate, RUNTIMES, sha256Of } from './build-template.ts';
 import { AppletConfiguration } from './configuration.ts';
 import { type BuildWish, digestOf } from './order.ts';
 import { openPrepared, type PreparedApplet, prepare, preparedPaths } from './prepared.ts';
@@ -44,7 +43,8 @@ export async function buildApplet(options: BuildOptions): Promise<PreparedApplet
       await writeExecutable({ template, platform, configuration, output: path, signal });
       const tag = await signFor(platform, path, signaturePath, options);
       const facts = { platform, version: template.version, template: options.template.sha256, inputs };
-      await prepare(work, { ...facts, sha256: await sha256Of(path), builtAt: clock.now() }, tag);
+      const runtime = join(template.folder, RUNTIMES[platform]);
+      await prepare(work, { ...facts, sha256: await sha256Of(path), builtAt: clock.now() }, tag, runtime);
       await publish(work, folder, platform);
     } finally {
       await rm(work, { recursive: true, force: true });

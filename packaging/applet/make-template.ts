@@ -14,6 +14,7 @@ import {
   TEMPLATE_MANIFEST,
   WINDOW_FILES,
 } from '../../appliance/applet/build-template.ts';
+import { deflatedFiles, writeDeflated } from '../../appliance/applet/deflated.ts';
 import type { Platform } from '../../appliance/applet/tag-place.ts';
 
 const run = promisify(execFile);
@@ -43,7 +44,9 @@ export async function makeTemplate({ root, folder, version, runtimes }: Template
   if (runtimes['win-x64'] !== undefined) await copyFile(runtimes['win-x64'], join(made, RUNTIMES['win-x64']));
   const names: string[] = [PROGRAM, ...WINDOW_FILES];
   for (const platform of platformsOf(runtimes)) {
-    names.push(RUNTIMES[platform], ...(await copyAddons(root, made, platform)));
+    const deflated = deflatedFiles(RUNTIMES[platform]);
+    await writeDeflated(join(made, RUNTIMES[platform]));
+    names.push(RUNTIMES[platform], deflated.pieces, deflated.index, ...(await copyAddons(root, made, platform)));
   }
   const files: Record<string, string> = {};
   for (const name of names) files[name] = await sha256Of(join(made, name));

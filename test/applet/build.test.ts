@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { randomInt } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import {
   appendFileSync,
@@ -20,9 +20,12 @@ import { join, resolve } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
+import { inflateRawSync } from 'node:zlib';
 import test from 'ava';
 import fc from 'fast-check';
 import { buildApplet } from '../../appliance/applet/build.ts';
+import { RUNTIMES } from '../../appliance/applet/build-template.ts';
+import { DeflatedPieces, deflatePieces, PIECE, writeDeflated } from '../../appliance/applet/deflated.ts';
 import { tagDownload } from '../../appliance/applet/download.ts';
 import { readOwnTag } from '../../appliance/applet/own-tag.ts';
 import { openPrepared } from '../../appliance/applet/prepared.ts';
@@ -196,6 +199,43 @@ test('F-01 attack: a Windows runtime that is not what the lock file says is thro
   writeFileSync(archive, 'another program');
   await t.throwsAsync(fetchWindowsRuntime(ROOT, cache.path), { code: 'applet.runtime-altered' });
   t.deepEqual(readdirSync(cache.path), []);
+});
+
+test('F-01 what is compressed with the template and what a build compresses make one stream of the file', async t => {
+  using folder = new TempFolder();
+  const [runtime, program] = [join(folder.path, 'runtime'), join(folder.path, 'program')];
+  const [one, two, last] = [randomBytes(PIECE), randomBytes(PIECE), randomBytes(500)];
+  writeFileSync(runtime, Buffer.concat([one, two, last]));
+  await writeDeflated(runtime);
+  await using known = await DeflatedPieces.open(runtime);
+  t.deepEqual(
+    await Promise.all(
+      [one, two, last, one.subarray(1)].map(async piece => (await known.find(new Uint8Array(piece))) !== undefined),
+    ),
+    [true, true, true, false],
+  );
+  const bytes = Buffer.concat([randomBytes(PIECE), two, one, Buffer.alloc(700, 'all the same ')]);
+  writeFileSync(program, bytes);
+  for (const until of [bytes.length, bytes.length - 1, 2 * PIECE, 2 * PIECE + 1, 1]) {
+    const pieces = [];
+    for await (const { deflated } of deflatePieces(program, until, known)) pieces.push(deflated);
+    const end = Buffer.of(3, 0); // a last block with nothing in it (RFC 1951 §3.2.6)
+    t.true(inflateRawSync(Buffer.concat([...pieces, end])).equals(bytes.subarray(0, until)));
+  }
+});
+
+test('F-01 most of an applet is its runtime as it was: a build compresses a tenth of it', async t => {
+  for (const platform of ['linux-x64', 'win-x64'] as const) {
+    const { path, tag } = built.of(platform);
+    await using known = await DeflatedPieces.open(join(built.template.folder, RUNTIMES[platform]));
+    let found = 0;
+    let all = 0;
+    const file = readFileSync(path).subarray(0, tag.offset);
+    for (let at = 0; at < file.length; at += PIECE, all++) {
+      if ((await known.find(new Uint8Array(file.subarray(at, at + PIECE)))) !== undefined) found++;
+    }
+    t.true(found > 0.85 * all, `${found} of ${all}`);
+  }
 });
 
 test('F-01 until an applet is whole it is said to be not there', async t => {

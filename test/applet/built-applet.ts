@@ -15,6 +15,7 @@ import { createGunzip } from 'node:zlib';
 import { buildApplet } from '../../appliance/applet/build.ts';
 import { addonFiles, RUNTIMES, TEMPLATE_MANIFEST } from '../../appliance/applet/build-template.ts';
 import type { AppletConfiguration } from '../../appliance/applet/configuration.ts';
+import { deflatedFiles } from '../../appliance/applet/deflated.ts';
 import { tagDownload } from '../../appliance/applet/download.ts';
 import type { PreparedApplet } from '../../appliance/applet/prepared.ts';
 import { PLATFORMS, type Platform } from '../../appliance/applet/tag-place.ts';
@@ -127,9 +128,10 @@ async function templateFor(folder: string, platforms: readonly Platform[]) {
   const manifest = JSON.parse(readFileSync(join(whole.folder, TEMPLATE_MANIFEST), 'utf8'));
   mkdirSync(folder);
   for (const platform of PLATFORMS) {
-    const [runtime, isWanted] = [RUNTIMES[platform], platforms.includes(platform)];
-    if (isWanted) symlinkSync(join(whole.folder, runtime), join(folder, runtime));
-    const others = [runtime, ...addonFiles(platform).map(({ file }) => file)];
+    const isWanted = platforms.includes(platform);
+    const large = [RUNTIMES[platform], ...Object.values(deflatedFiles(RUNTIMES[platform]))];
+    for (const name of isWanted ? large : []) symlinkSync(join(whole.folder, name), join(folder, name));
+    const others = [...large, ...addonFiles(platform).map(({ file }) => file)];
     for (const name of isWanted ? [] : others) delete manifest.files[name];
   }
   for (const name of Object.keys(manifest.files).filter(one => !existsSync(join(folder, one)))) {

@@ -3,6 +3,7 @@
 import { generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { writeDeflated } from '../../appliance/applet/deflated.ts';
 import { AppletDownloads } from '../../appliance/applet/downloads.ts';
 import { prepare, preparedPaths } from '../../appliance/applet/prepared.ts';
 import type { Actor } from '../../appliance/audit/entry.ts';
@@ -93,7 +94,8 @@ async function prepareProgram(folder: string): Promise<void> {
   writeFileSync(path, randomBytes(PROGRAM_BYTES));
   const none = '0'.repeat(64);
   const facts = { version: '1.2.3', template: none, sha256: none, inputs: none, builtAt: 0 };
-  await prepare(folder, { platform: 'linux-x64', ...facts }, { offset: PROGRAM_BYTES, size: TAG_SIZE });
+  await writeDeflated(path);
+  await prepare(folder, { platform: 'linux-x64', ...facts }, { offset: PROGRAM_BYTES, size: TAG_SIZE }, path);
 }
 
 /** The file a download gives, for `readOwnTag`. */
