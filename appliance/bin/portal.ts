@@ -39,7 +39,7 @@ import {
   SETTINGS_LINK_PATH,
 } from '../portal/internal.ts';
 import { Keeping } from '../portal/keeping.ts';
-import { makeAssets, Portal, type PortalParts } from '../portal/portal.ts';
+import { ASSET_CACHE, makeAssets, Portal, type PortalParts } from '../portal/portal.ts';
 import { recordingAviActs } from '../portal/recording-avi.ts';
 import { recordingActs } from '../portal/recordings.ts';
 import { SessionDesk } from '../portal/session-desk.ts';
@@ -89,7 +89,8 @@ class PortalProcess {
   }
 
   async start(): Promise<void> {
-    const assets = makeAssets({ demo: this.#flags.demo !== undefined }); // takes seconds, in threads beside
+    const cache = this.#code(ASSET_CACHE);
+    const assets = makeAssets({ demo: this.#flags.demo !== undefined, cache }); // takes a while, in threads beside
     const metrics = new Metrics();
     this.#metrics.push(metrics);
     const shared = { clock: systemClock, log: this.#log, metrics };

@@ -65,6 +65,8 @@ import { type Organisation, Pages } from './web/pages.ts';
 import { notFound } from './web/paths.ts';
 
 const EVENTS_PATH = '/technician/events';
+/** In the checkout. */
+export const ASSET_CACHE = '.cache/assets';
 const FOLDERS = ['look', 'sign-in', 'account', 'admin', 'auditor', 'customer', 'demo', 'public', 'technician'];
 
 interface Upgrade {
@@ -214,10 +216,10 @@ function pagesOf(parts: PortalParts): Pages {
   );
 }
 
-/** Style and scripts; made once, for setup and portal alike. */
-export async function makeAssets({ demo = false } = {}): Promise<Assets> {
+/** Style and scripts; made once, for setup and portal alike. @param cache folder of what was compressed before */
+export async function makeAssets({ demo = false, cache }: { demo?: boolean; cache?: string } = {}): Promise<Assets> {
   const look = join(import.meta.dirname, 'look');
-  const assets = await Assets.make({
+  const sources = {
     'look.css': join(look, 'look.css'),
     'theme.js': join(look, 'theme.client.ts'),
     'portal.js': join(look, 'portal.client.ts'),
@@ -225,7 +227,8 @@ export async function makeAssets({ demo = false } = {}): Promise<Assets> {
     ...browserEntrySources,
     ...consoleSources,
     ...playerSources,
-  });
+  };
+  const assets = await Assets.make(sources, cache);
   await assets.bundle(demo ? { ...viewerSources, ...demoSources } : viewerSources, 'esm');
   await assets.add('favicon.svg', FAVICON);
   return assets;

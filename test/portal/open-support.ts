@@ -18,7 +18,7 @@ import { CertificateDesk } from '../../appliance/portal/certificate-desk.ts';
 import { diagnosticFiles } from '../../appliance/portal/diagnostics.ts';
 import { Internal } from '../../appliance/portal/internal.ts';
 import { Keeping } from '../../appliance/portal/keeping.ts';
-import { makeAssets, Portal, type PortalParts } from '../../appliance/portal/portal.ts';
+import { ASSET_CACHE, makeAssets, Portal, type PortalParts } from '../../appliance/portal/portal.ts';
 import { SessionDesk, type SessionDeskParts } from '../../appliance/portal/session-desk.ts';
 import { sessionDescriber } from '../../appliance/portal/session-details.ts';
 import { SettingsDesk } from '../../appliance/portal/settings-desk.ts';
@@ -232,7 +232,7 @@ export async function openTestPortal(
   parts: Parts,
   over: Partial<PortalParts> & Pick<PortalParts, 'programs'> & { storeBackups?: SessionDeskParts['backups'] },
 ): Promise<Portal> {
-  assets ??= makeAssets();
+  assets ??= makeAssets({ cache: join(ROOT, ASSET_CACHE) });
   const keeping = over.keeping ?? newKeeping(at, parts.support);
   return new Portal({
     ...parts,
@@ -262,7 +262,7 @@ export async function openTestPortal(
 
 /** The settings' realm on a socket of its own, and someone who is signed in there. */
 async function openTestSettings(at: Pick<TestIdentity, 'identity' | 'audit' | 'store' | 'folder' | 'clock'>) {
-  assets ??= makeAssets();
+  assets ??= makeAssets({ cache: join(ROOT, ASSET_CACHE) });
   const portal = new SettingsPortal({
     ...at,
     settings: newSettings(at),

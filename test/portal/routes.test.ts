@@ -1,10 +1,11 @@
+import { join } from 'node:path';
 import Router from '@koa/router';
 import test from 'ava';
 import { AppletDownloads } from '../../appliance/applet/downloads.ts';
 import { parseConfig } from '../../appliance/config.ts';
 import { silentLog } from '../../appliance/log.ts';
 import { Metrics } from '../../appliance/metrics.ts';
-import { makeAssets, type Portal } from '../../appliance/portal/portal.ts';
+import { ASSET_CACHE, makeAssets, type Portal } from '../../appliance/portal/portal.ts';
 import { Setup } from '../../appliance/portal/setup.ts';
 import { makeApp } from '../../appliance/portal/web/app.ts';
 import { Assets } from '../../appliance/portal/web/assets.ts';
@@ -14,6 +15,7 @@ import { memberFrame } from '../../appliance/portal/web/member-frame.ts';
 import { Pages } from '../../appliance/portal/web/pages.ts';
 import { openTestIdentity, type TestIdentity } from '../identity/open-identity.ts';
 import { newSigner } from '../sessions/open-sessions.ts';
+import { ROOT } from '../support/appliance.ts';
 import { openParts, openTestPortal } from './open-support.ts';
 import { plainName, routeTable } from './route-table.ts';
 
@@ -47,7 +49,7 @@ test('A-04 the routes of setup are no routes of the portal, and each is guarded'
   t.teardown(() => at.close());
   const setup = new Setup({
     identity: at.identity,
-    assets: await makeAssets(),
+    assets: await makeAssets({ cache: join(ROOT, ASSET_CACHE) }),
     config: parseConfig('version: 1'),
     publicFolder: '',
     readCode: () => null,

@@ -1,17 +1,14 @@
 // Style and scripts of the pages: bundled and compressed once at the start, named by their content and kept for ever.
 import { createHash } from 'node:crypto';
-import { promisify } from 'node:util';
-import { brotliCompress, constants, gzip } from 'node:zlib';
 import { build } from 'esbuild';
+import { type Compressed, compressed } from './compressed.ts';
 import type { PortalContext, PortalMiddleware } from './context.ts';
 import { notFound } from './paths.ts';
 
-export interface Asset {
+export interface Asset extends Compressed {
   readonly path: string;
   readonly type: string;
   readonly plain: Buffer;
-  readonly brotli: Buffer;
-  readonly gzip: Buffer;
 }
 
 const TYPES: Record<string, string> = {
@@ -26,9 +23,15 @@ export class Assets {
   readonly #byName = new Map<string, Asset>();
   readonly #byPath = new Map<string, Asset>();
 
-  /** @param sources name in templates → file, absolute */
-  static async make(sources: Readonly<Record<string, string>>): Promise<Assets> {
-    const assets = new Assets();
+  readonly #cache: string | undefined;
+
+  private constructor(cache: string | undefined) {
+    this.#cache = cache;
+  }
+
+  /** @param sources name in templates → file, absolute; @param cache folder of what was compressed before */
+  static async make(sources: Readonly<Record<string, string>>, cache?: string): Promise<Assets> {
+    const assets = new Assets(cache);
     await assets.bundle(sources);
     return assets;
   }
@@ -54,14 +57,8 @@ export class Assets {
     const [stem = '', extension = ''] = name.split('.');
     const digest = createHash('sha256').update(plain).digest('base64url').slice(0, 12).replaceAll('_', '-');
     const path = `/assets/${stem}-${digest}.${extension}`;
-    const params = { [constants.BROTLI_PARAM_QUALITY]: 11 };
-    const asset = {
-      path,
-      type: TYPES[extension] ?? 'application/octet-stream',
-      plain,
-      brotli: await promisify(brotliCompress)(plain, { params }),
-      gzip: await promisify(gzip)(plain, { level: 9 }),
-    };
+    const type = TYPES[extension] ?? 'application/octet-stream';
+    const asset = { path, type, plain, ...(await compressed(plain, this.#cache)) };
     this.#byName.set(name, asset);
     this.#byPath.set(path, asset);
   }
