@@ -37,7 +37,7 @@ async function desktopOn(environment: NodeJS.ProcessEnv): Promise<Desktop> {
 
 /** A technician with a console in Chromium, and a customer whose yes comes at once. */
 async function showing(appliance: Appliance, desktop: Desktop) {
-  const technician = await Technician.open(appliance, appliance.accounts?.technician);
+  const technician = await Technician.open(appliance, appliance.accounts?.technician, { isWhole: true });
   const pin = await technician.makeSession('Ada Lovelace');
   const from = performance.now();
   const customer = await Customer.enter(appliance, pin, desktop);
@@ -125,11 +125,12 @@ async function shareToPicture(): Promise<BenchLine[]> {
   await using appliance = await startAppliance({ accounts: true });
   const times: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
-    await using technician = await Technician.open(appliance, appliance.accounts?.technician);
+    await using technician = await Technician.open(appliance, appliance.accounts?.technician, { isWhole: true });
     const pin = await technician.makeSession('Grace Hopper');
-    await using customer = await BrowserCustomer.enter(appliance, pin, [
-      `--auto-select-tab-capture-source-by-title=${SHARED}`,
-    ]);
+    await using customer = await BrowserCustomer.enter(appliance, pin, {
+      isWhole: true,
+      flags: [`--auto-select-tab-capture-source-by-title=${SHARED}`],
+    });
     const shown = await customer.browser.context.newPage();
     await shown.goto('about:blank');
     await shown.evaluate(title => {

@@ -42,13 +42,13 @@ async function askTwice(t: ExecutionContext, technician: Technician, customer: B
 
 test.serial('E-02 E-03 D-02 B-04 from the PIN to the end: codes, chat both ways, a no, a yes, hold, end', async t => {
   t.timeout(300_000);
-  await using technician = await Technician.open(appliance, appliance.accounts?.technician);
+  await using technician = await Technician.open(appliance, appliance.accounts?.technician, { isWhole: true });
   const { page } = technician;
   await technician.look(t, 'empty');
   const pin = await technician.makeSession('Ada Lovelace');
   t.regex(pin, /^\d{3} \d{3} \d{3}$/);
   await technician.look(t, 'waiting-for-the-customer');
-  await using customer = await BrowserCustomer.enter(appliance, pin);
+  await using customer = await BrowserCustomer.enter(appliance, pin, { isWhole: true });
 
   const code = await technician.pickUp('Ada Lovelace');
   t.regex(code, /^\d{6}$/);
@@ -83,9 +83,11 @@ test.serial(
   'J-02 E-03 a reload, a dead portal and a dead gateway: the session goes on, no line is lost or doubled',
   async t => {
     t.timeout(300_000);
-    await using technician = await Technician.open(appliance, appliance.accounts?.technician);
+    await using technician = await Technician.open(appliance, appliance.accounts?.technician, { isWhole: true });
     const { page } = technician;
-    await using customer = await BrowserCustomer.enter(appliance, await technician.makeSession('Grace Hopper'));
+    await using customer = await BrowserCustomer.enter(appliance, await technician.makeSession('Grace Hopper'), {
+      isWhole: true,
+    });
     await technician.pickUp('Grace Hopper');
     await technician.write('one');
     await technician.delivered(1);
@@ -123,9 +125,11 @@ test.serial(
 
 test.serial('E-02 one tab of a browser has the console; another takes it over, whole', async t => {
   t.timeout(120_000);
-  await using technician = await Technician.open(appliance, appliance.accounts?.technician);
+  await using technician = await Technician.open(appliance, appliance.accounts?.technician, { isWhole: true });
   const { page } = technician;
-  await using customer = await BrowserCustomer.enter(appliance, await technician.makeSession('Alan Turing'));
+  await using customer = await BrowserCustomer.enter(appliance, await technician.makeSession('Alan Turing'), {
+    isWhole: true,
+  });
   await technician.pickUp('Alan Turing');
   const second = await technician.browser.context.newPage();
   await second.goto(`${appliance.url}/technician`);

@@ -2,7 +2,7 @@
 import type { ExecutionContext } from 'ava';
 import type { Page } from 'playwright-core';
 import type { Account, Appliance } from '../support/appliance.ts';
-import { openBrowser, type TestBrowser } from '../support/chromium.ts';
+import { type BrowserOptions, openBrowser, type TestBrowser } from '../support/chromium.ts';
 import { inBothSchemes } from '../support/look.ts';
 import { shownCode } from '../support/shown-code.ts';
 
@@ -21,9 +21,13 @@ export class Technician implements AsyncDisposable {
   }
 
   /** Signed in, with the console loaded. */
-  static async open(appliance: Appliance, account: Account | undefined): Promise<Technician> {
+  static async open(
+    appliance: Appliance,
+    account: Account | undefined,
+    browser: Partial<BrowserOptions> = {},
+  ): Promise<Technician> {
     if (account === undefined) throw new Error('the appliance was started without accounts');
-    const technician = new Technician(await openBrowser({ ...appliance, width: 1280, height: 720 }));
+    const technician = new Technician(await openBrowser({ ...appliance, width: 1280, height: 720, ...browser }));
     const { page } = technician;
     await page.goto(`${appliance.url}/sign-in`);
     await page.getByLabel('Login id').fill(account.loginId);
@@ -108,9 +112,12 @@ export class BrowserCustomer implements AsyncDisposable {
     this.page = page;
   }
 
-  /** @param flags of his browser */
-  static async enter(appliance: Appliance, pin: string, flags: readonly string[] = []): Promise<BrowserCustomer> {
-    const customer = new BrowserCustomer(await openBrowser({ ...appliance, width: 900, height: 800, flags }));
+  static async enter(
+    appliance: Appliance,
+    pin: string,
+    browser: Partial<BrowserOptions> = {},
+  ): Promise<BrowserCustomer> {
+    const customer = new BrowserCustomer(await openBrowser({ ...appliance, width: 900, height: 800, ...browser }));
     const { page } = customer;
     await page.goto(`${appliance.url}/pin`);
     await page.getByLabel('PIN').fill(pin);

@@ -120,7 +120,7 @@ test.serial(
     using _built = await BuiltApplets.buildFor(appliance);
     await using desktop = await Desktop.open();
     desktop.installBrowser();
-    await using technician = await Technician.open(appliance, appliance.accounts?.technician);
+    await using technician = await Technician.open(appliance, appliance.accounts?.technician, { isWhole: true });
     const program = await download(appliance, desktop, await technician.makeSession('Ada Lovelace'));
     const { window, close } = await startApplet(desktop, program);
 
@@ -150,8 +150,10 @@ test.serial(
 
 test.serial('E-01 B-03 G-01 without a download the gateway sees no word of the chat either', async t => {
   t.timeout(180_000);
-  await using technician = await Technician.open(appliance, appliance.accounts?.technician);
-  await using customer = await BrowserCustomer.enter(appliance, await technician.makeSession('Grace Hopper'));
+  await using technician = await Technician.open(appliance, appliance.accounts?.technician, { isWhole: true });
+  await using customer = await BrowserCustomer.enter(appliance, await technician.makeSession('Grace Hopper'), {
+    isWhole: true,
+  });
   const capture = await GatewayCapture.start(appliance.processes.gateway.pid ?? 0);
   t.is(await technician.pickUp('Grace Hopper'), await customer.code());
   const words = await chat(technician, customer.page);

@@ -30,9 +30,10 @@ test.serial('E-01 E-04 D-02 a customer without a download shows a tab, and takes
   await using technician = await Technician.open(appliance, appliance.accounts?.technician);
   const { page } = technician;
   const pin = await technician.makeSession('Grace Hopper');
-  await using customer = await BrowserCustomer.enter(appliance, pin, [
-    `--auto-select-tab-capture-source-by-title=${TITLE}`,
-  ]);
+  await using customer = await BrowserCustomer.enter(appliance, pin, {
+    isWhole: true,
+    flags: [`--auto-select-tab-capture-source-by-title=${TITLE}`],
+  });
   const shown = await customer.browser.context.newPage();
   await shown.goto('about:blank');
   await shown.evaluate(title => {

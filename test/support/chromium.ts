@@ -1,4 +1,5 @@
-// Debian's own Chromium, driven by playwright-core, with a profile of its own. It accepts the appliance's certificate by the
+// Debian's own Chromium, driven by playwright-core, with a profile of its own. A page gets the engine without the windows around
+// it, which starts with a quarter of the work; what needs the windows (several tabs, sharing one) says so. It accepts the appliance's certificate by the
 // hash of its public key, after we have checked that the appliance CA signed it for this name; it trusts no other site.
 import { createHash, X509Certificate } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
@@ -6,7 +7,8 @@ import { join, resolve } from 'node:path';
 import { type BrowserContext, chromium, type Page } from 'playwright-core';
 import { TempFolder } from './temp-folder.ts';
 
-const EXECUTABLE = '/usr/bin/chromium';
+const WHOLE = '/usr/bin/chromium';
+const ENGINE = '/usr/bin/chromium-headless-shell';
 const SCREENSHOTS = resolve(import.meta.dirname, '../../test-output/screenshots');
 const FLAGS = [
   '--no-sandbox', // tests run as root in a container
@@ -31,6 +33,8 @@ export interface BrowserOptions {
   readonly runsScripts?: boolean;
   /** Other sites it goes to, each with its own authority. */
   readonly others?: readonly { readonly ca: string; readonly certificate: string }[];
+  /** With all that is around a page, as a person has it: tabs that are in front or not, the choice of what is shared. */
+  readonly isWhole?: boolean;
   /** More of Chromium's flags. */
   readonly flags?: readonly string[];
 }
@@ -49,7 +53,7 @@ export async function openBrowser(options: BrowserOptions): Promise<TestBrowser>
   const home = new TempFolder();
   const accepted = [options, ...(options.others ?? [])].map(one => spkiHash(checkedCertificate(one))).join(',');
   const context = await chromium.launchPersistentContext(join(home.path, 'profile'), {
-    executablePath: EXECUTABLE,
+    executablePath: options.isWhole === true ? WHOLE : ENGINE,
     headless: true,
     args: [...FLAGS, ...(options.flags ?? []), `--ignore-certificate-errors-spki-list=${accepted}`],
     env: { PATH: process.env.PATH ?? '', HOME: home.path, LANG: 'C.UTF-8' },
