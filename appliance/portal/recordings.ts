@@ -47,8 +47,7 @@ export function recordingActs(recordings: SessionRecordings, admits: Admits): In
       throw new ApplianceError('refused', 'recording.token-refused', 'that token is not valid');
     },
     [`POST ${RECORDING_LIVE_PATH}`]: async body => {
-      await recordings.live(parse(Live, body));
-      return {};
+      return { isOver: await recordings.live(parse(Live, body)) };
     },
     [`POST ${RECORDING_ATTESTED_PATH}`]: async body => {
       const { sid: sessionId, nonce } = parse(OfStream, body);

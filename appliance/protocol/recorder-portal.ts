@@ -1,7 +1,7 @@
 // What the recorder and the portal say to each other over the portal's internal socket. Bytes are base64url, instants ms UTC.
 //   POST /internal/recording/authorise  {digest, address}: SHA-256 of a token's bytes, and where it came from → RecordingGrant,
 //                                       or 403; the token is used up
-//   POST /internal/recording/live       RecordingLive → {}; said again each `LIVE_AGAIN_MS` while it is so
+//   POST /internal/recording/live       RecordingLive → { isOver }; said again each `LIVE_AGAIN_MS` while it is so, or nothing comes
 //   POST /internal/recording/attested   {sid, nonce} → {offset}: how far the applet has signed; null: nothing
 //   POST /internal/recording/finished   FinishedRecording → SignedManifest; asked again until it is answered
 //   POST /internal/recording/format     {sid} → {format}: what is kept of a finished recording

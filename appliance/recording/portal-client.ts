@@ -22,6 +22,7 @@ import {
 const MAX_ANSWER_BYTES = 64 * 1024;
 const PATIENCE_MS = 5000;
 const Grant = z.strictObject({ sid: z.string().transform(parseSessionId), sub: z.string().min(1).max(64) });
+const Live = z.strictObject({ isOver: z.boolean() });
 const Attested = z.strictObject({ offset: z.int().min(1).nullable() });
 const Manifest = z.strictObject({ kid: z.string(), payload: z.string(), signature: z.string() });
 const Format = z.strictObject({ format: z.enum(['rcrec', 'avi', 'both']).nullable() });
@@ -48,10 +49,10 @@ export class RecordingPortal {
     return status === 403 ? null : shaped(Grant, status, body);
   }
 
-  /** @throws ApplianceError `recording.portal-away` */
-  async live(live: RecordingLive): Promise<void> {
+  /** @returns whether the session is over @throws ApplianceError `recording.portal-away` */
+  async live(live: RecordingLive): Promise<{ readonly isOver: boolean }> {
     const { status, body } = await this.#post(RECORDING_LIVE_PATH, live);
-    shaped(z.object({}), status, body);
+    return shaped(Live, status, body);
   }
 
   /**

@@ -35,6 +35,7 @@ import {
   setLive,
 } from './recording-store.ts';
 import { sha256 } from './session-secrets.ts';
+import { isOver } from './session-state.ts';
 import type { SessionRow } from './session-store.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -135,18 +136,23 @@ export class SessionRecordings {
     if (oldest !== undefined && this.#brought.size > MAX_BROUGHT) this.#brought.delete(oldest);
   }
 
-  /** The recorder says that a stream is being proved, now and again, or that it is not any more. */
-  async live({ sid: sessionId, linkId, nonce, isLive }: RecordingLive): Promise<void> {
+  /**
+   * The recorder says that a stream is being proved, now and again, or that it is not (any more).
+   * @returns whether its session is over, so that nothing follows
+   */
+  async live({ sid: sessionId, linkId, nonce, isLive }: RecordingLive): Promise<boolean> {
     const { store, audit, sessions, clock } = this.#options;
     if (isLive) this.#heardAt.set(nonce, clock.monotonic());
     else this.#heardAt.delete(nonce);
-    await store.core.transaction(async tx => {
-      await sessions.get(sessionId, tx);
+    return store.core.transaction(async tx => {
+      const { state } = await sessions.get(sessionId, tx);
       const isNew = isLive && (await insertLive(tx, { nonce, sessionId, linkId, now: clock.now() }));
       const isOther = isNew || (await setLive(tx, { nonce, sessionId, isLive }));
-      if (!isOther) return; // said again
-      const event = isLive ? (isNew ? 'recording.started' : 'recording.resumed') : 'recording.interrupted';
-      await audit.append(tx, { event, actor: applianceActor, sessionId, detail: { stream: nonce } });
+      if (isOther) {
+        const event = isLive ? (isNew ? 'recording.started' : 'recording.resumed') : 'recording.interrupted';
+        await audit.append(tx, { event, actor: applianceActor, sessionId, detail: { stream: nonce } });
+      }
+      return isOver(state);
     });
   }
 

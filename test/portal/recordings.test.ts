@@ -109,8 +109,8 @@ test('H-05 a finished recording gets one manifest, signed, with the receipt and 
   const [receipt, earlier] = [receiptFor(made, 700, bytes(32)), receiptFor(made, 600, digest)];
   const recording = { ...made, receipt, attested: { offset: 600, receipt: earlier } };
   const ask = async (path: string, body: unknown) => acts[`POST /internal/recording/${path}`]?.(body);
-  await ask('live', { sid: id, linkId, nonce, isLive: true });
-  await ask('live', { sid: id, linkId, nonce, isLive: true });
+  for (let said = 0; said < 2; said++)
+    t.deepEqual(await ask('live', { sid: id, linkId, nonce, isLive: true }), { isOver: false });
   t.true(await at.parts.support.recordings.isLive(id));
   const said = { sid: id, linkId: Buffer.from(linkId, 'base64url'), nonce: Buffer.from(nonce, 'base64url') };
   for (const offset of [300, 600, 500]) {
@@ -150,6 +150,18 @@ test('H-05 a finished recording gets one manifest, signed, with the receipt and 
   const [row] = await at.parts.support.recordings.list(id);
   t.like(row?.finished, { name: recording.name, durationMs: 5000, manifest });
   t.false(await at.parts.support.recordings.isLive(id));
+});
+
+test('H-03 the recorder is told that a session is over, once it is', async t => {
+  const at = await openTestSupport();
+  t.teardown(() => at.close());
+  const { recordings, sessions } = at.parts.support;
+  const { id } = await linked(at);
+  const still = { sid: id, linkId: toBase64Url(bytes(16)), nonce: toBase64Url(bytes(16)), isLive: false };
+  t.false(await recordings.live(still));
+  await sessions.end(id, applianceActor, 'asked');
+  t.true(await recordings.live(still));
+  t.deepEqual(await events(at, id), [], 'what was never proved did not begin');
 });
 
 test('H-05 attack: an applet that attests another stream than was received has attested nothing, and the log says so', async t => {
@@ -215,7 +227,7 @@ test('H-03 attack: control where recording is forced and nothing is recorded: in
   t.is(await after(UNRECORDED_AFTER_MS), 1);
   await recordings.live(live);
   t.is(await after(0), 0);
-  await recordings.live({ ...live, isLive: false });
+  t.false(await recordings.live({ ...live, isLive: false }));
   t.is(await after(0), 0);
   t.is(await after(UNRECORDED_AFTER_MS), 1, 'it says that it can’t');
   const turn = ['recording.control-unrecorded', 'recording.control-recorded'];

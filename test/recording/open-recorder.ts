@@ -54,6 +54,8 @@ export class TestRecorder implements AsyncDisposable {
   refusal: [number, object] | null = null;
   /** How far an applet has signed, of all streams. */
   attested: number | null = null;
+  /** Whether every session is over. */
+  isOver = false;
   /** What is kept of a finished recording. */
   format: 'rcrec' | 'avi' | 'both' = 'rcrec';
   receiptKey: PublicKeyInfo | null = null;
@@ -192,7 +194,7 @@ export class TestRecorder implements AsyncDisposable {
     if (this.isPortalAway) return [503, {}];
     if (url.endsWith('/live')) {
       this.lives.push(body);
-      return [200, {}];
+      return [200, { isOver: this.isOver }];
     }
     if (url.endsWith('/attested')) return [200, { offset: this.attested }];
     if (url.endsWith('/finished')) {

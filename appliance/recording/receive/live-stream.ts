@@ -16,6 +16,8 @@ import type { Journal } from './journal.ts';
 
 /** A link lives five minutes without a path; a console that comes back after twice that has nothing to bring. */
 const ABANDONED_MS = 10 * 60_000;
+/** After its session is over, what the console still had to bring has come, or will not. */
+const SETTLED_MS = 15_000;
 /** The last receipt goes to the applet, which signs what it proves: the manifest says how far it has. */
 const SIGNED_WITHIN_MS = 2000;
 
@@ -48,6 +50,8 @@ export class LiveStream {
   #grant: RecordingGrant | null = null;
   #heardAt: number;
   #endedAt: number | null = null;
+  /** When the portal said that its session is over. */
+  #overAt: number | null = null;
   #isLiveTold = false;
   #liveToldAt = Number.NEGATIVE_INFINITY;
   #isOver = false;
@@ -103,10 +107,13 @@ export class LiveStream {
     try {
       await recorder.flush();
       if (recorder.state !== 'recording' && recorder.state !== 'refused') return;
-      const isAbandoned = this.#bringer === null && clock.monotonic() - this.#heardAt > ABANDONED_MS;
-      if (recorder.isEnded) this.#endedAt ??= clock.monotonic();
-      const isSigned = this.#endedAt !== null && clock.monotonic() - this.#endedAt >= SIGNED_WITHIN_MS;
-      if (isSigned || recorder.state === 'refused' || isAbandoned) await this.#finish();
+      const now = clock.monotonic();
+      const isAbandoned = this.#bringer === null && now - this.#heardAt > ABANDONED_MS;
+      if (recorder.isEnded) this.#endedAt ??= now;
+      else if (now - this.#heardAt >= LIVE_AGAIN_MS) this.#askWhetherOver(now);
+      const isSigned = this.#endedAt !== null && now - this.#endedAt >= SIGNED_WITHIN_MS;
+      const isSettled = this.#overAt !== null && now - Math.max(this.#overAt, this.#heardAt) >= SETTLED_MS;
+      if (isSigned || recorder.state === 'refused' || isAbandoned || isSettled) await this.#finish();
     } catch (error) {
       if (isErased(error)) return this.#discard();
       const known = error instanceof ApplianceError && error.kind !== 'defect';
@@ -142,16 +149,31 @@ export class LiveStream {
   }
 
   #tellLive(isLive: boolean): void {
-    const { portal, recorder, clock } = this.#parts;
+    const { recorder, clock } = this.#parts;
     const isDue = isLive && clock.monotonic() - this.#liveToldAt >= LIVE_AGAIN_MS;
     if (recorder.begin === null || (this.#isLiveTold === isLive && !isDue)) return;
+    this.#tell(recorder.begin, isLive);
+  }
+
+  #tell({ sid, linkId, nonce }: BeginMark, isLive: boolean): void {
+    const { portal, clock } = this.#parts;
     this.#isLiveTold = isLive;
     this.#liveToldAt = clock.monotonic();
-    const { sid, linkId, nonce } = recorder.begin;
     const live = { sid, linkId: toBase64Url(linkId), nonce: toBase64Url(nonce), isLive };
-    portal.live(live).catch(() => {
-      this.#isLiveTold = !isLive; // told again with the next receipt
-    });
+    portal.live(live).then(
+      ({ isOver }) => {
+        if (isOver) this.#overAt ??= clock.monotonic();
+      },
+      () => {
+        this.#isLiveTold = !isLive; // told again with the next receipt
+      },
+    );
+  }
+
+  /** Nothing comes: whoever brought it may be gone with the session, which the portal alone knows. */
+  #askWhetherOver(now: number): void {
+    const { begin } = this.#parts.recorder;
+    if (begin !== null && now - this.#liveToldAt >= LIVE_AGAIN_MS) this.#tell(begin, false);
   }
 
   /** @throws ApplianceError where share or portal are away */
@@ -189,7 +211,8 @@ export class LiveStream {
   #note(): string | null {
     const { recorder } = this.#parts;
     if (recorder.state === 'refused') return 'refused';
-    return recorder.isEnded ? null : 'abandoned';
+    if (recorder.isEnded) return null;
+    return this.#overAt === null ? 'abandoned' : 'session-over';
   }
 }
 
