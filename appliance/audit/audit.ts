@@ -185,6 +185,37 @@ export class AuditLog {
     return { entries: newestFirst.slice(0, query.limit), stoppedAt: budget.stoppedAt };
   }
 
+  /**
+   * A session's entries wherever they are, so that nothing is missing of it before its months are destroyed.
+   * @param first the event all logs of sessions begin with: nothing is looked for before it
+   * @returns newest first
+   */
+  async ofSession(
+    query: Pick<AuditQuery, 'before' | 'limit'> & { readonly sessionId: string; readonly first: string },
+    core: Reader = this.#store.core.read,
+  ): Promise<StoredEntry[]> {
+    const { first, ...asked } = query;
+    const found = new Map<number, StoredEntry>();
+    for (const stored of await this.search(asked, core)) found.set(stored.entry.seq, stored);
+    const isWhole = () => found.size >= query.limit || [...found.values()].some(({ entry }) => entry.event === first);
+    const budget: ReadBudget = { rows: MAX_READ_THROUGH, stoppedAt: null };
+    for (const month of this.#store.archivedMonths().toReversed()) {
+      if (isWhole()) break;
+      const search = (read: Reader) => this.#searching.month(read, async () => undefined, asked, budget);
+      for (const stored of await this.#inArchive(month, search)) found.set(stored.entry.seq, stored);
+    }
+    return [...found.values()].sort((a, b) => b.entry.seq - a.entry.seq).slice(0, query.limit);
+  }
+
+  async #inArchive<T>(month: string, act: (read: Reader) => Promise<T>): Promise<T> {
+    const archive = this.#store.openArchive(month);
+    try {
+      return await act(archive.read);
+    } finally {
+      await archive.close();
+    }
+  }
+
   #ask(month: string): <T>(act: (search: Reader) => Promise<T>) => Promise<T | undefined> {
     return act => this.#index.ask(month, act);
   }
@@ -227,8 +258,11 @@ export class AuditLog {
     throw new ApplianceError('unavailable', 'audit.busy', 'the log was signed beyond that entry each time; try again');
   }
 
-  /** Hashes of entries by number: of pending ones, of months that are not archived, of the last before a destroyed month's end. */
-  async hashesOf(seqs: readonly number[]): Promise<ReadonlyMap<number, string>> {
+  /**
+   * Hashes of entries by number: of pending ones, of months, of the last before a destroyed month's end.
+   * @param isDeep in archived months too, which are opened for it
+   */
+  async hashesOf(seqs: readonly number[], isDeep = false): Promise<ReadonlyMap<number, string>> {
     const { core } = this.#store;
     const found = new Map<number, string>([[0, NO_HASH]]);
     for (const { lastSeq, lastHash } of await listDestroyedMonths(core.read)) found.set(lastSeq, lastHash);
@@ -241,6 +275,10 @@ export class AuditLog {
       if (seqs.every(seq => found.has(seq))) break;
       const database = await this.#store.month(month).catch(ignoreArchived);
       if (database !== null) await take(database.read, 'audit_entry');
+    }
+    for (const month of isDeep ? this.#store.archivedMonths().toReversed() : []) {
+      if (seqs.every(seq => found.has(seq))) break;
+      await this.#inArchive(month, read => take(read, 'audit_entry'));
     }
     return found;
   }

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { AuditLog } from '../audit/audit.ts';
-import type { AuditQuery, StoredEntry } from '../audit/audit-store.ts';
+import type { StoredEntry } from '../audit/audit-store.ts';
 import { type Actor, bodyLabel } from '../audit/entry.ts';
 import type { Clock } from '../clock.ts';
 import { ApplianceError } from '../errors.ts';
@@ -80,7 +80,7 @@ export class EvidenceDesk {
   }
 
   /**
-   * @throws ApplianceError `session.missing`, `evidence.archived`, `evidence.too-long`, `audit.busy`
+   * @throws ApplianceError `session.missing`, `evidence.destroyed`, `evidence.too-long`, `audit.busy`
    */
   async bundle(id: SessionId, actor: Actor): Promise<EvidenceBundle> {
     const { signer } = this.#parts;
@@ -112,7 +112,7 @@ export class EvidenceDesk {
 
   /**
    * Null for one that was erased with its row: the log still knows it.
-   * @throws ApplianceError `session.missing`, `evidence.archived`
+   * @throws ApplianceError `session.missing`, `evidence.destroyed`
    */
   async #find(id: SessionId): Promise<SessionRow | null> {
     const session = await this.#parts.support.sessions.get(id).catch((error: unknown) => {
@@ -121,7 +121,7 @@ export class EvidenceDesk {
     });
     const [first] = await this.#entries({ sessionId: id });
     if (session instanceof ApplianceError && first === undefined) throw session;
-    if (first?.entry.event !== FIRST_EVENT) throw archived(); // a part of its log would pass for all of it
+    if (first?.entry.event !== FIRST_EVENT) throw destroyed(); // a part of its log would pass for all of it
     return session instanceof ApplianceError ? null : session;
   }
 
@@ -134,10 +134,13 @@ export class EvidenceDesk {
       return { event: EXPORTED_EVENT, actor, sessionId, detail: { entries: before.length, digest } };
     });
     const stored = await this.#entries({ sessionId, before: head.seq + 1 });
-    const hashes = await audit.hashesOf(stored.map(({ entry }) => entry.seq - 1));
+    const hashes = await audit.hashesOf(
+      stored.map(({ entry }) => entry.seq - 1),
+      true,
+    );
     const entries = stored.map(({ entry }): EvidenceEntry => {
       const previous = hashes.get(entry.seq - 1);
-      if (previous === undefined) throw archived();
+      if (previous === undefined) throw destroyed();
       const { actor: by, detail, hash, ...rest } = entry;
       const fields = {
         ...withoutNulls<string | number>({ ...rest }),
@@ -150,8 +153,8 @@ export class EvidenceDesk {
   }
 
   /** Oldest first. */
-  async #entries(of: Pick<AuditQuery, 'sessionId' | 'before'>, tx?: Transaction): Promise<StoredEntry[]> {
-    const found = await this.#parts.audit.search({ ...of, limit: MAX_ENTRIES }, tx);
+  async #entries(of: { sessionId: SessionId; before?: number }, tx?: Transaction): Promise<StoredEntry[]> {
+    const found = await this.#parts.audit.ofSession({ ...of, first: FIRST_EVENT, limit: MAX_ENTRIES }, tx);
     if (found.length === MAX_ENTRIES)
       throw new ApplianceError('limited', 'evidence.too-long', 'that session has too many entries for a bundle');
     return found.reverse();
@@ -266,7 +269,8 @@ function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('base64url');
 }
 
-function archived(): ApplianceError {
-  const hint = 'export the whole log, which has it, and verify that';
-  return new ApplianceError('unavailable', 'evidence.archived', 'the log of that session is archived', { hint });
+function destroyed(): ApplianceError {
+  const hint = 'an export of the whole log says where the chain goes on, and holds what is left of the session';
+  const what = 'the beginning of that session’s log was destroyed when its time was over';
+  return new ApplianceError('unavailable', 'evidence.destroyed', what, { hint });
 }

@@ -81,7 +81,7 @@ export interface SeenSession {
   /** Oldest first. */
   readonly entries: readonly StoredEntry['entry'][];
   /** What is missing of them at the beginning. */
-  readonly missing: 'archived' | 'too-many' | null;
+  readonly missing: 'destroyed' | 'too-many' | null;
   readonly recordings: readonly SessionRecording[];
   /** Null where it was not asked for. */
   readonly erasure: Erasure | null;
@@ -110,7 +110,7 @@ export class SessionDesk {
     const isWhole = entries[0]?.event === FIRST_EVENT;
     return {
       ...{ id: sessionId, head, entries },
-      missing: isWhole ? null : entries.length < MAX_ENTRIES ? 'archived' : 'too-many',
+      missing: isWhole ? null : entries.length < MAX_ENTRIES ? 'destroyed' : 'too-many',
       lines: await support.chat.list(sessionId).catch(ifErased),
       recordings: await Promise.all((await support.recordings.list(sessionId)).map(row => this.#withFiles(row))),
       ...(await this.#kept(sessionId)),
@@ -212,7 +212,7 @@ export class SessionDesk {
 
   /** Newest first. */
   async #entries(sessionId: SessionId, limit: number): Promise<StoredEntry['entry'][]> {
-    return (await this.#parts.audit.search({ sessionId, limit })).map(({ entry }) => entry);
+    return (await this.#parts.audit.ofSession({ sessionId, first: FIRST_EVENT, limit })).map(({ entry }) => entry);
   }
 
   async #finished(stream: string) {

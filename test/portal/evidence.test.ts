@@ -336,6 +336,29 @@ test('K-03 B-05 the bundle of an erased session says so, and holds by its hashes
   t.like(bare.manifest, { isErased: true, session: {} });
 });
 
+test('K-03 G-05 the bundle of a session whose months are archived is whole; once they are destroyed there is none', async t => {
+  const { at, desk, id, trusted } = await makeBundle({ isRecorded: false });
+  const before = (await check(await taken(desk, id), trusted)).manifest?.chain.entries ?? [];
+  at.clock.advance(35 * 86_400_000);
+  await at.store.core.transaction(tx =>
+    at.audit.append(tx, { event: 'session.noted', actor: auditor, sessionId: id, detail: {} }),
+  );
+  await at.audit.move();
+  const [first = '', second] = at.store.months();
+  t.truthy(second);
+  await at.store.archive(first);
+  t.is((await at.audit.search({ sessionId: id, limit: 100 })).length, 1, 'searches end before it');
+  const { holds, problems, manifest } = await check(await taken(desk, id), trusted);
+  t.true(holds, JSON.stringify(problems));
+  t.deepEqual(manifest?.chain.entries.slice(0, before.length), before);
+  t.deepEqual(
+    manifest?.chain.entries.slice(before.length).map(({ event }) => event),
+    ['session.noted', 'session.evidence-exported'],
+  );
+  at.store.destroyArchive(first);
+  await t.throwsAsync(desk.bundle(id, auditor), { code: 'evidence.destroyed' });
+});
+
 test('K-03 a film beyond 4 GiB has its place in the zip, and none is held in memory', async t => {
   const large = 5 * 2 ** 32;
   const entries = [{ name: 'a', bytes: large, crc: 7, offset: 0 }];

@@ -44,7 +44,7 @@ export function presentSession(seen: SeenSession) {
     id,
     facts: head === null ? [] : factsOf(head),
     isErased: head === null || lines === null,
-    isArchived: missing === 'archived',
+    isCut: missing === 'destroyed',
     isTooLong: missing === 'too-many',
     entries: entries.map(entry => presentEntry(entry, texts)),
     recordings: recordings.map((one, index) => ({ ...presentRecording(one, index), ...pausesOf(recordings, one) })),
