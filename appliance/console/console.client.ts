@@ -13,6 +13,8 @@ import { SupportConsole } from './view/support-console.ts';
 import { Workplace } from './workplace.ts';
 
 const LOCK = 'support-console';
+/** The page that was here before a reload lets go of it a moment after this one asks. */
+const LOCK_WAIT_MS = 1000;
 
 /** Trusted Types (W3C); browsers without them have no such policy to keep. */
 interface PolicyFactory {
@@ -64,13 +66,9 @@ function begin(place: HTMLElement, { worker = '', viewer = '', decoder = '' }: D
 
 /** Two consoles of one technician would take the links from each other: one tab of a browser has it. */
 async function holdAlone(workplace: Workplace, steal: boolean): Promise<void> {
-  const options = steal ? { steal: true } : { ifAvailable: true };
+  const options = steal ? { steal: true } : { signal: AbortSignal.timeout(LOCK_WAIT_MS) };
   try {
-    await navigator.locks.request(LOCK, options, lock => {
-      if (lock === null) {
-        workplace.moveElsewhere();
-        return undefined;
-      }
+    await navigator.locks.request(LOCK, options, () => {
       workplace.begin();
       return new Promise(() => undefined); // held until the page goes, or another tab takes it
     });
