@@ -133,10 +133,10 @@ async function isHeld(t: ExecutionContext, about: string): Promise<void> {
 }
 
 async function goesOn(): Promise<void> {
-  const { customer, technician, viewer } = work;
+  const { customer, technician } = work;
   await customer.untilThat(() => (customer.state.recording === 'on' ? true : undefined));
   await technician.untilThat(() => (work.isWell ? true : undefined));
-  await viewer.client.nextUpdate();
+  await work.nextFrame();
 }
 
 /** A genuine receipt, signed for another session of the same technician. */
@@ -201,6 +201,22 @@ async function opensAnew(): Promise<void> {
   if (known !== undefined && running !== undefined) session.stop(running.id);
   await work.allow(VIEWING);
 }
+
+test.serial(
+  'H-03 open-look-reset-repeat, live: while a look is owed there is no other one; once it is paid the picture comes by itself',
+  async t => {
+    liar.up = () => null;
+    await isHeld(t, 'kept back');
+    const before = work.frames;
+    for (let reset = 1; reset <= 3; reset++) {
+      await opensAnew();
+      await chats(t, `reset ${reset} times`);
+      t.is(work.frames, before, `${reset} resets`);
+    }
+    liar.repent();
+    await goesOn();
+  },
+);
 
 test.serial(
   'H-03 doctored console, live: a changed byte ends the picture; the next one has the loss marked',

@@ -74,6 +74,7 @@ export class RecordedSession implements AsyncDisposable {
   readonly session: TechnicianSession;
   /** Newest last: a picture that is opened anew has one of its own. */
   readonly viewers: MemoryViewer[] = [];
+  #drawn = Promise.withResolvers<void>();
 
   private constructor(appliance: Appliance, technician: Technician, customer: Customer, session: TechnicianSession) {
     this.appliance = appliance;
@@ -81,7 +82,12 @@ export class RecordedSession implements AsyncDisposable {
     this.customer = customer;
     this.session = session;
     technician.makeViewer = async (channel, listener) => {
-      const viewer = new MemoryViewer(channel, listener);
+      const drawn = () => {
+        listener.drawn();
+        this.#drawn.resolve();
+        this.#drawn = Promise.withResolvers();
+      };
+      const viewer = new MemoryViewer(channel, { cutText: bytes => listener.cutText(bytes), drawn });
       this.viewers.push(viewer);
       return viewer;
     };
@@ -116,6 +122,16 @@ export class RecordedSession implements AsyncDisposable {
 
   get isWell(): boolean {
     return isWell(this.session);
+  }
+
+  /** The next update that is drawn, of whatever picture there is then. */
+  nextFrame(): Promise<void> {
+    return this.#drawn.promise;
+  }
+
+  /** Pictures that were drawn, of all that were opened. */
+  get frames(): number {
+    return this.viewers.reduce((sum, { frames }) => sum + frames, 0);
   }
 
   /** Of the picture that was opened last. */
