@@ -417,7 +417,9 @@ export class Sessions {
       if (row.channelId !== null) await checkPlace(tx, row.channelId);
       await insertSession(tx, { ...row, id, state, customer, createdAt, deadline });
       if (row.channelId !== null) await insertSessionChannel(tx, row.channelId, id);
-      await this.#audit.append(tx, { event: 'session.created', actor, sessionId: id, detail });
+      // What he asks is found as his chat is, and goes with the session's key as that does.
+      const asked = said?.question === undefined ? {} : { body: Buffer.from(said.question, 'utf8') };
+      await this.#audit.append(tx, { event: 'session.created', actor, sessionId: id, detail, ...asked });
     });
     const session = await this.get(id);
     this.tell(session, 'session.created');

@@ -316,7 +316,11 @@ test('K-03 G-04 the bundle of a session that came by a channel and was never pic
   t.true(holds, JSON.stringify(problems));
   t.like(manifest?.session, { channel: 'Printers', question: said.question, customer: 'Carl', technician: '' });
   t.true(Buffer.from(zip).toString('latin1').includes('It eats &lt;b&gt; paper'));
+  const found = async (withChat: boolean) =>
+    (await at.audit.search({ text: 'eats paper', withChat, limit: 10 })).map(({ entry }) => entry.event);
+  t.deepEqual([await found(true), await found(false)], [['session.created'], []], 'by whoever may read chat');
   await at.store.sessionKeys.destroy(id);
+  t.deepEqual(await found(true), []);
   t.is((await check(await taken(desk, id), trusted)).manifest?.session.question, undefined, 'sealed as his name is');
 });
 
