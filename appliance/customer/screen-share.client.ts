@@ -11,11 +11,15 @@ type TrackProcessorClass = new (options: { track: MediaStreamTrack }) => TrackPr
 
 const WISH = { video: { frameRate: { max: 30 }, cursor: 'always' }, audio: false } as DisplayMediaStreamOptions;
 
+/** So long a picture is waited for before it is asked for once more. */
+const NUDGE_MS = 500;
+
 export class ScreenShare {
   readonly #say: (message: ShareToWorker, transfer: Transferable[]) => void;
   readonly #card = el('section', { id: 'share', class: 'card', role: 'alert', hidden: true });
   #track: MediaStreamTrack | null = null;
   #page: PagePictures | null = null;
+  #nudge: Nudge | null = null;
 
   constructor(root: Element, say: (message: ShareToWorker, transfer: Transferable[]) => void) {
     this.#say = say;
@@ -31,6 +35,7 @@ export class ScreenShare {
   handle(message: ShareFromWorker): void {
     if (message.type === 'share') void this.#ask();
     else if (message.type === 'unshare') this.#stop();
+    else if (message.type === 'seen') this.#nudge?.close();
     else this.#page?.grab(picture => this.#say({ type: 'picture', picture }, [picture.data.buffer]));
   }
 
@@ -60,6 +65,7 @@ export class ScreenShare {
     const { MediaStreamTrackProcessor } = globalThis as { MediaStreamTrackProcessor?: TrackProcessorClass };
     if (MediaStreamTrackProcessor !== undefined) {
       const { readable } = new MediaStreamTrackProcessor({ track });
+      this.#nudge = new Nudge(stream);
       return this.#say({ type: 'shared', frames: readable }, [readable]);
     }
     const page = await PagePictures.of(stream, () => this.#say({ type: 'moved' }, []));
@@ -76,9 +82,33 @@ export class ScreenShare {
     this.#card.hidden = true;
     this.#page?.close();
     this.#page = null;
+    this.#nudge?.close();
     const track = this.#track;
     this.#track = null;
     track?.stop();
+  }
+}
+
+/**
+ * A picture that stands still may be over before anybody looked: then none would ever come. Whoever begins to look at a track is
+ * given one, and all others with him.
+ */
+class Nudge {
+  readonly #video = document.createElement('video');
+  readonly #timer: ReturnType<typeof setInterval>;
+
+  constructor(stream: MediaStream) {
+    this.#video.muted = true;
+    this.#timer = setInterval(() => {
+      this.#video.srcObject = null;
+      this.#video.srcObject = stream;
+      this.#video.play().catch(() => undefined); // given up for the next look, or the track has ended
+    }, NUDGE_MS);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#video.srcObject = null;
   }
 }
 

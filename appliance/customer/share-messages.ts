@@ -4,6 +4,8 @@
 export type ShareFromWorker =
   /** Ask the customer what he wants to show. */
   | { readonly type: 'share' }
+  /** The first picture has come. */
+  | { readonly type: 'seen' }
   /** Nobody watches any more: the browser's own sign goes out as well. */
   | { readonly type: 'unshare' }
   /** The present picture, by the page's way. */

@@ -28,7 +28,7 @@ export class SharedScreens {
   }
 
   handle(message: ShareToWorker): void {
-    if (message.type === 'shared') void this.#opened(new FrameSource(message.frames));
+    if (message.type === 'shared') void this.#opened(new FrameSource(message.frames, this.#say));
     else if (message.type === 'shared-page') void this.#opened(new PageSource(message, this.#say));
     else if (message.type === 'not-shared') this.#refused();
     else if (message.type === 'share-ended') this.#shown?.lost();
@@ -149,17 +149,20 @@ class SharedScreen implements ScreenSource {
 /** Frames of a track, read here: the newest is kept, the others are let go of at once. */
 class FrameSource implements Pictures {
   readonly #reader: ReadableStreamDefaultReader<VideoFrame>;
+  readonly #say: Say;
   #frame: VideoFrame | null = null;
   #listener: { moved(): void; lost(): void } | null = null;
 
-  constructor(frames: ReadableStream<VideoFrame>) {
+  constructor(frames: ReadableStream<VideoFrame>, say: Say) {
     this.#reader = frames.getReader();
+    this.#say = say;
   }
 
   async start(): Promise<Size> {
     const { value } = await this.#reader.read();
     if (value === undefined) throw notShown();
     this.#frame = value;
+    this.#say({ type: 'seen' });
     return sizeOf(value);
   }
 

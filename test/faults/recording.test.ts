@@ -7,7 +7,7 @@ import { recordingHold } from '../../appliance/console/recording-words.ts';
 import { openFile, playAll } from '../recording/open-rcrec.ts';
 import { type Appliance, startAppliance } from '../support/appliance.ts';
 import { BusyDesktop } from '../support/busy-desktop.ts';
-import { heldPictures } from '../support/held-pictures.ts';
+import { heldPictures, MOST_UNPROVED_MS } from '../support/held-pictures.ts';
 import { MountedShare } from '../support/mounted-share.ts';
 import { CONTROL, RecordedSession } from '../support/recorded-session.ts';
 
@@ -17,8 +17,6 @@ const READ_ONLY = 'The storage for recordings can’t be written to. An administ
 const AWAY = 'The recorder is not reached. It is tried again by itself.';
 /** One by each of the tests before. */
 const GAPS = 3;
-/** The rule's four seconds, and how far two programs' clocks are apart on a busy machine. */
-const MOST_UNPROVED_MS = 5000;
 
 let share: MountedShare;
 let appliance: Appliance;

@@ -11,7 +11,7 @@ import { savedPicture } from '../console/saved-picture.ts';
 import { differing, type Picture, pictureOf } from '../console/xwd.ts';
 import { answer } from './customer-steps.ts';
 
-const QUIET_MS = 500;
+const QUIET_MS = 250;
 
 /** A desktop of two monitors, a window manager, and no caret that blinks: else it is never quiet. */
 export async function openDesktop(): Promise<Desktop> {

@@ -1,9 +1,10 @@
-// A customer who stays in the browser shows something of his screen. The picture comes as any other does.
-import test from 'ava';
+// A customer who stays in the browser shows something of his screen. The picture comes as any other does, and where it must be
+// recorded his page holds it back as the program would.
+import test, { type ExecutionContext } from 'ava';
 import type { Page } from 'playwright-core';
 import { BrowserCustomer, Technician } from '../console/people.ts';
 import { savedPicture } from '../console/saved-picture.ts';
-import { startAppliance } from '../support/appliance.ts';
+import { type Appliance, startAppliance } from '../support/appliance.ts';
 
 const TITLE = 'what is shown';
 /** A video has fewer shades than the screen. */
@@ -24,9 +25,30 @@ async function shows(page: Page, red: number, green: number, blue: number): Prom
   }
 }
 
-test.serial('E-01 E-04 D-02 a customer without a download shows a tab, and takes it back', async t => {
+/** The recorder is killed: his page shows nothing more, and both are told why. When it is back, so is the picture. */
+async function isHeldWithoutRecorder(
+  t: ExecutionContext,
+  { recorder }: Appliance['processes'],
+  technician: Technician,
+  [customer, shown]: readonly [customer: Page, shown: Page],
+): Promise<void> {
+  await customer.getByText('What is shown of your screen is being recorded.').waitFor();
+  await recorder.kill('SIGKILL');
+  await customer.getByText('Your screen is not shown at the moment: it must be recorded').waitFor();
+  await technician.page.getByText('The recorder is not reached. It is tried again by itself.').first().waitFor();
+  await technician.look(t, 'shared-tab-held');
+  await paint(shown, 'rgb(240, 200, 20)');
+  await technician.write('Can you hear me?');
+  await customer.getByText('Can you hear me?').waitFor();
+  await recorder.start();
+  await customer.getByText('What is shown of your screen is being recorded.').waitFor();
+  await shows(technician.page, 240, 200, 20);
+}
+
+test.serial('E-01 E-04 D-02 H-03 a customer without a download shows a tab, recorded, and takes it back', async t => {
   t.timeout(180_000);
-  await using appliance = await startAppliance({ accounts: true });
+  const rootPolicy = { forcedRecording: true, recordingFormat: 'rcrec' } as const;
+  await using appliance = await startAppliance({ accounts: true, recorder: true, rootPolicy });
   await using technician = await Technician.open(appliance, appliance.accounts?.technician);
   const { page } = technician;
   const pin = await technician.makeSession('Grace Hopper');
@@ -50,10 +72,13 @@ test.serial('E-01 E-04 D-02 a customer without a download shows a tab, and takes
   await shown.bringToFront();
   await paint(shown, 'rgb(20, 90, 210)');
   await shows(page, 20, 90, 210);
+  await isHeldWithoutRecorder(t, appliance.processes, technician, [customer.page, shown]);
 
   await customer.page.bringToFront();
   await customer.page.getByRole('button', { name: 'Stop this: Your screen is being watched' }).click();
   await page.locator('.stage').getByText('Stopped by the customer').waitFor();
+  const { bytes } = await appliance.processes.recorder.told('recording.finished');
+  t.true(Number(bytes) > 1000);
   t.deepEqual(technician.complaints, []);
   // Chromium asks for the camera's policy on its own behalf when a tab is chosen; the page asks for none.
   const own = customer.browser.complaints.filter(complaint => !complaint.includes('camera is not allowed'));

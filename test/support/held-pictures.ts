@@ -3,6 +3,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+/** The rule's four seconds, and how far the customer's idea of the appliance's time, in which his log is written, may be off. */
+export const MOST_UNPROVED_MS = 4000 + 50;
+
 export interface HeldPicture {
   /** From the first picture that was sent and not proved to the last that was sent before all was, by the log and the looks. */
   readonly unprovedMs: number;
