@@ -14,6 +14,8 @@ import { checkPostSettings, noPosts, PostSettings } from './post-settings.ts';
 import {
   changePost,
   deleteOldPosts,
+  type FailingPosts,
+  findFailing,
   findPost,
   insertPost,
   listDuePosts,
@@ -26,6 +28,7 @@ import type { DescribeSession } from './session-details.ts';
 
 export type { PostRow } from './posting/post-store.ts';
 
+const WEEK_MS = 7 * 86_400_000;
 const SETTING = 'crm-post';
 const LOOK_EVERY_MS = 2000;
 const MAX_AT_ONCE = 50;
@@ -99,6 +102,12 @@ export class Posts {
     if (settings?.isOn !== true) return;
     const now = clock.now();
     await insertPost(tx, { id: toBase64Url(randomBytes(16)), sessionId, madeAt: now, giveUpAt: now + PATIENCE_MS });
+  }
+
+  /** What could not be posted, and what was given up in the last week. */
+  failing(): Promise<FailingPosts> {
+    const { store, clock } = this.#parts;
+    return findFailing(store.core.read, clock.now() - WEEK_MS);
   }
 
   /** Newest first. */

@@ -23,6 +23,14 @@ export interface DirectoryAnswer {
   readonly fault: { readonly code: string; readonly why: string } | null;
 }
 
+const PROBE_MS = 60_000;
+
+export interface DirectoryFault {
+  readonly code: string;
+  readonly why: string;
+  readonly since: number;
+}
+
 export const notAsked: DirectoryAnswer = { person: null, fault: null };
 
 export interface DirectoryDoorOptions {
@@ -37,10 +45,46 @@ export interface DirectoryDoorOptions {
 export class DirectoryDoor {
   readonly config: DirectoryConfig;
   readonly #parts: DirectoryDoorOptions;
+  #fault: DirectoryFault | null = null;
+  #probedAt = Number.NEGATIVE_INFINITY;
+  #isProbing = false;
 
   constructor(parts: DirectoryDoorOptions) {
     this.config = parts.config;
     this.#parts = parts;
+  }
+
+  /** What it last failed with, and since when it has (ms UTC); null while it answers, and until it was asked. */
+  get fault(): DirectoryFault | null {
+    return this.#fault;
+  }
+
+  /** Asks for nobody, once a minute at most, so that a directory that is away is known before somebody can't sign in. */
+  async probe(): Promise<void> {
+    const { directory, clock } = this.#parts;
+    if (this.#isProbing || clock.monotonic() - this.#probedAt < PROBE_MS) return;
+    this.#isProbing = true;
+    this.#probedAt = clock.monotonic();
+    try {
+      await directory.decoy();
+      this.#fault = null;
+    } catch (error) {
+      this.#failed(error);
+    } finally {
+      this.#isProbing = false;
+    }
+  }
+
+  #failed(error: unknown): NonNullable<DirectoryAnswer['fault']> {
+    const code = error instanceof ApplianceError ? error.code : 'appliance.defect';
+    const why = describeError(error).slice(0, 1000);
+    this.#fault = { code, why, since: this.#fault?.since ?? this.#parts.clock.now() };
+    return { code, why };
+  }
+
+  /** Technician groups the mapping names and nobody finds here. */
+  unknownGroups(): Promise<string[]> {
+    return this.#parts.members.unknownGroups();
   }
 
   /** Never throws. A local account is never asked for, nor a locked one: for these the directory is asked for nobody. */
@@ -49,13 +93,15 @@ export class DirectoryDoor {
     try {
       const isTheirs = known === undefined || (known.member.inDirectory && !isLocked(known.member, clock.now()));
       if (isTheirs && password !== '' && isAskable(loginId)) {
-        return { person: await directory.authenticate(loginId, password), fault: null };
+        const person = await directory.authenticate(loginId, password);
+        this.#fault = null;
+        return { person, fault: null };
       }
       await directory.decoy();
+      this.#fault = null;
       return notAsked;
     } catch (error) {
-      const code = error instanceof ApplianceError ? error.code : 'appliance.defect';
-      return { person: null, fault: { code, why: describeError(error).slice(0, 1000) } };
+      return { person: null, fault: this.#failed(error) };
     }
   }
 

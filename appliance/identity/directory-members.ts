@@ -10,7 +10,7 @@ import type { Groups } from '../permissions/groups.ts';
 import type { Store } from '../store/store.ts';
 import { requireMasterAdmin } from './authority.ts';
 import type { DirectoryPerson } from './directory.ts';
-import { type DirectoryPlan, groupWanted, planSync, readPerson, rolesWanted } from './directory-plan.ts';
+import { type DirectoryPlan, groupWanted, planSync, readPerson, rolesWanted, unknownGroups } from './directory-plan.ts';
 import { findLink, insertLink, listLinks, setWithdrawn } from './directory-store.ts';
 import type { Act, LoginBook } from './login-book.ts';
 import type { Role } from './member.ts';
@@ -62,13 +62,18 @@ export class DirectoryMembers {
     return findMember(act.tx, memberId);
   }
 
-  /** Puts a technician where the mapping says; without a place there, into the root. */
+  /** Puts a technician where the mapping says: without a place there into the root, and nowhere where it names no group of ours. */
   async place(actor: Actor, memberId: string, person: DirectoryPerson): Promise<void> {
     const { groups, config } = this.#parts;
     const names = await groups.names();
     const to = groupWanted(config.mapping, person.groups, names);
     if (to === undefined || (await groups.groupOf(memberId)) === to) return;
     await groups.assign({ actor, roles: ['master-admin'] }, memberId, to);
+  }
+
+  /** Technician groups the mapping names and nobody finds here. */
+  async unknownGroups(): Promise<string[]> {
+    return unknownGroups(this.#parts.config.mapping, await this.#parts.groups.names());
   }
 
   /** Disables who gets no role any more; the account comes back by itself when he gets one again. */

@@ -46,12 +46,20 @@ export function rolesWanted(mapping: Mapping, groups: readonly string[]): readon
   return ROLES.filter(role => given.has(role));
 }
 
-/** @returns undefined when the mapping says nothing of technician groups: then admins put people where they belong */
+/**
+ * @returns undefined when the mapping says nothing of technician groups, or names one that is not here (any more): people stay where
+ *   admins have put them
+ */
 export function groupWanted(mapping: Mapping, groups: readonly string[], names: GroupNames): string | undefined {
   if (mapping.every(({ technicianGroup }) => technicianGroup === null)) return undefined;
   const [first] = mapping.filter(one => groups.includes(one.group) && one.technicianGroup !== null);
-  // A name that is no group here gives nothing.
-  return names.get(first?.technicianGroup ?? '') ?? ROOT_GROUP_ID;
+  return first === undefined ? ROOT_GROUP_ID : names.get(first.technicianGroup ?? '');
+}
+
+/** Technician groups the mapping names and nobody finds here: one that was renamed, say. */
+export function unknownGroups(mapping: Mapping, names: GroupNames): string[] {
+  const named = mapping.flatMap(({ technicianGroup }) => technicianGroup ?? []);
+  return [...new Set(named)].filter(name => !names.has(name));
 }
 
 /** @returns undefined when the directory's texts are no login id or name here */

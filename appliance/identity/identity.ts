@@ -89,7 +89,7 @@ export class Identity {
     const { directory } = this;
     const stepUp = new StepUp({ ...parts, directory });
     this.stepUp = stepUp;
-    const ssoRules = new SsoRules(base);
+    const ssoRules = new SsoRules(parts);
     this.ssoRules = ssoRules;
     const service = new SamlService(origins[0] ?? 'https://localhost', store, clock);
     const samlMembers = new SamlMembers({ ...parts, groups: this.groups });

@@ -40,6 +40,7 @@ export type EndReason =
   | 'disabled'
   | 'address-refused'
   | 'single-sign-on-off'
+  | 'single-sign-on-only'
   | 'signed-out-there'
   | 'two-step-changed'
   | 'too-many-failures';

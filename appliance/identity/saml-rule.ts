@@ -8,9 +8,10 @@ import { requireSeen } from '../store/seen.ts';
 import type { Reader, Transaction } from '../store/sql.ts';
 import type { Store } from '../store/store.ts';
 import { requireMasterAdmin } from './authority.ts';
+import type { LoginBook } from './login-book.ts';
 import type { Member } from './member.ts';
 import { findMember } from './member-store.ts';
-import { listIdps } from './saml-store.ts';
+import { listIdps, listOtherLogins } from './saml-store.ts';
 
 const RULE_SETTING = 'identity.single-sign-on';
 const SsoRule = z.strictObject({ isForced: z.boolean(), breakGlassId: z.string().nullable() });
@@ -20,10 +21,12 @@ const NOT_FORCED: SsoRule = { isForced: false, breakGlassId: null };
 export class SsoRules {
   readonly #store: Store;
   readonly #audit: AuditLog;
+  readonly #book: LoginBook;
 
-  constructor({ store, audit }: { readonly store: Store; readonly audit: AuditLog }) {
+  constructor({ store, audit, book }: { readonly store: Store; readonly audit: AuditLog; readonly book: LoginBook }) {
     this.#store = store;
     this.#audit = audit;
+    this.#book = book;
   }
 
   async get(from: Reader = this.#store.core.read): Promise<SsoRule> {
@@ -36,9 +39,14 @@ export class SsoRules {
     return isForced && id !== breakGlassId;
   }
 
-  /** @throws ApplianceError `sso.break-glass`, `sso.none-on`, `identity.not-allowed`, `changed-meanwhile` */
+  /**
+   * Where it becomes the only way in, whoever came by another one is out when this returns: all but the emergency account and who
+   * sets it, who may find that it was a mistake.
+   * @throws ApplianceError `sso.break-glass`, `sso.none-on`, `identity.not-allowed`, `changed-meanwhile`
+   */
   async set(actor: Actor, { isForced, breakGlassId }: SsoRule, seen?: string): Promise<void> {
-    await this.#store.core.transaction(async tx => {
+    await this.#book.act(async act => {
+      const { tx } = act;
       await requireMasterAdmin(tx, actor);
       const before = await this.get(tx);
       requireSeen(before, seen);
@@ -50,6 +58,10 @@ export class SsoRules {
       }
       const detail = { before: JSON.stringify(before), after: JSON.stringify(rule) };
       await this.#audit.append(tx, { event: 'sso.rule-changed', actor, detail });
+      if (!isForced) return;
+      const stay = [breakGlassId, actor.id].filter(id => id !== null);
+      for (const login of await listOtherLogins(tx, stay))
+        await this.#book.end(act, login, 'single-sign-on-only', actor);
     });
   }
 

@@ -114,6 +114,16 @@ export async function listLoginsBy(
   return rows.map(row => [toLogin(row), toSamlLogin(row)] as const);
 }
 
+/** Logins that came by no identity provider, of all but these members. */
+export async function listOtherLogins(from: Reader, except: readonly string[]): Promise<Login[]> {
+  const rows = await from.all(
+    `SELECT ${loginColumns} FROM login
+     WHERE id NOT IN (SELECT login_id FROM saml_login) AND member_id NOT IN (${except.map(() => '?').join(', ')})`,
+    except,
+  );
+  return rows.map(toLogin);
+}
+
 function toIdp(row: Row): Idp {
   return {
     ...IdpSettings.parse(JSON.parse(String(row.settings))),

@@ -5,6 +5,7 @@ import type { AuditLog } from '../audit/audit.ts';
 import type { Cancel, Clock } from '../clock.ts';
 import type { ApplianceConfig } from '../config.ts';
 import { describeError } from '../errors.ts';
+import type { DirectoryFault } from '../identity/directory-door.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
@@ -17,7 +18,7 @@ import { LogCheck } from './status/log-check.ts';
 import { LogFollow } from './status/log-follow.ts';
 import { drawPlots, type Plot } from './status/plots.ts';
 import { Presence } from './status/presence.ts';
-import { type Reading, readCertificates, readDisks } from './status/reading.ts';
+import { type Reading, readCertificates, readDisks, readIdps } from './status/reading.ts';
 import { GONE_MS, judge, type Section, unseen } from './status/rules.ts';
 import { type Range, Samples, valuesOf } from './status/samples.ts';
 import type { Support } from './support.ts';
@@ -134,7 +135,8 @@ export class Status {
   }
 
   async #read(): Promise<Reading> {
-    const { clock, dataFolder, recordingFolder, backups, keeping, support } = this.#parts;
+    const { clock, dataFolder, recordingFolder, backups, keeping, support, identity } = this.#parts;
+    void identity.directory?.probe(); // a directory that hangs keeps nobody from looking
     const config = this.#parts.config();
     const gatewayIds = config.gateways.map(({ id }) => id);
     await this.#follow.look();
@@ -151,6 +153,9 @@ export class Status {
       processes: await this.#processes(gatewayIds),
       disks: await readDisks({ 'Data folder': dataFolder, Recordings: recordingFolder }),
       certificates: readCertificates(dataFolder),
+      idps: readIdps(await identity.idps.list()),
+      directory: identity.directory === null ? null : faultOf(identity.directory.fault),
+      posts: await keeping.posts.failing(),
       backup: { last, everyHours: config.backup.everyHours, fault: this.#follow.backupFault },
       failedLogins: this.#follow.failedLogins(),
       retention: await keeping.retention.lastRun(),
@@ -209,4 +214,8 @@ function askHealth(socketPath: string): Promise<void> {
     asked.once('error', reject);
     asked.end();
   });
+}
+
+function faultOf(fault: DirectoryFault | null): Reading['directory'] {
+  return fault === null ? { fault: '', since: 0 } : { fault: fault.why, since: fault.since };
 }

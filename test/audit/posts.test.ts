@@ -168,6 +168,7 @@ test('G-06 what is not taken is tried again, later each time, over a restart, fo
   await at.posts.work();
   await at.posts.work();
   t.is(crm.taken.length, 1, 'not at once');
+  t.like(await at.posts.failing(), { waiting: 1, givenUp: 0, error: 'the CRM answered 503 (post.not-taken)' });
   at.clock.advance(30_000);
   await at.newPosts().work(); // as after a restart
   t.is(crm.taken.length, 2);
@@ -184,10 +185,12 @@ test('G-06 what is not taken is tried again, later each time, over a restart, fo
   t.like(given, { state: 'given-up', lastError: 'the CRM answered 503 (post.not-taken)' });
   t.true((given?.doneAt ?? 0) - (given?.madeAt ?? 0) <= 3 * DAY_MS + 3_600_000);
   t.true(crm.taken.length > 10 && crm.taken.length < 40, `${crm.taken.length}`);
+  t.like(await at.posts.failing(), { waiting: 0, givenUp: 1, since: given?.madeAt });
   crm.answer = response => void response.writeHead(200).end('{}');
   await at.posts.again(master.actor, given?.id ?? '');
   await at.posts.work();
   t.like((await at.posts.list())[0], { sessionId: id, state: 'sent', lastError: null });
+  t.deepEqual(await at.posts.failing(), { waiting: 0, givenUp: 0, since: null, error: '' });
   t.true((await at.events(id)).includes('post.given-up'));
   await at.close();
 });

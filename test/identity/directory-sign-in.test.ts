@@ -137,6 +137,22 @@ test.serial('C-05 what the mapping gives it takes away: roles, group, and the ac
   ]);
 });
 
+test.serial(
+  'C-05 a technician group that was renamed is found by nobody: its people stay where they are, and it is told',
+  async t => {
+    const { groups, directory } = at.identity;
+    const bob = (await signIn('Bob', 'robert@example.com')).login.memberId;
+    t.is(await groups.groupOf(bob), at.berlin);
+    const editor = { actor: at.asRoot, roles: ['master-admin'] } as const;
+    await groups.rename(editor, at.berlin, 'Hamburg');
+    t.deepEqual(await directory?.unknownGroups(), ['Support › Berlin']);
+    await signIn('Bob', 'robert@example.com');
+    t.is(await groups.groupOf(bob), at.berlin, 'not into the root, where he may more or less');
+    await groups.rename(editor, at.berlin, 'Berlin');
+    t.deepEqual(await directory?.unknownGroups(), []);
+  },
+);
+
 test.serial('C-05 C-03 two-step comes after the directory, and the password is changed there alone', async t => {
   const { login } = await signIn('Carl');
   const carl = await at.identity.members.get(login.memberId);
@@ -224,6 +240,9 @@ test.serial('C-05 a sync is seen before it is applied, and only what was seen is
 test.serial(
   'C-05 while the directory is down nobody signs in by it, local accounts do, and the log says why',
   async t => {
+    const { directory } = at.identity;
+    await directory?.probe();
+    t.is(directory?.fault, null);
     await at.slapd.stop();
     t.is(await refusal(signIn('Carl')), 'login.refused');
     t.is((await at.events('login.refused')).at(-1), 'login.refused directory');
@@ -231,7 +250,15 @@ test.serial(
     t.is(failed.length, 1);
     t.regex(String(failed[0]?.detail.why), /^ldaps:\/\/localhost:\d+: nobody listens there/);
     t.is(await refusal(at.signIn('root', PASSWORD)), 'accepted');
+    const since = at.clock.now();
+    t.like(directory?.fault, { since, code: 'directory.not-there' });
+    at.clock.advance(60_000);
+    await directory?.probe();
+    t.like(directory?.fault, { since }, 'since then, however often it is asked');
     await at.slapd.resume();
+    at.clock.advance(60_000);
+    await directory?.probe();
+    t.is(directory?.fault, null, 'without anybody who signs in');
     t.is((await signIn('Carl')).login.stage, 'two-step');
   },
 );

@@ -123,6 +123,23 @@ test('C-04 when single sign-on is the only way in, one master admin’s password
   t.is((await at.entries()).filter(({ event }) => event === 'sso.rule-changed').length, 2);
 });
 
+test('C-04 when single sign-on becomes the only way in, whoever came by another one is out at once, consoles too', async t => {
+  const at = await openTestSso();
+  t.teardown(() => at.close());
+  await at.member('tim');
+  const { ssoRules, logins } = at.identity;
+  const [ann, tim, root] = [(await at.enter()).issued, await at.signIn('tim'), await at.signIn('root')];
+  const other = await at.member('other', ['master-admin']);
+  const hers = await at.signIn('other');
+  const ended: string[] = [];
+  logins.onEnded((id, _member, reason) => ended.push(`${id} ${reason}`));
+  await ssoRules.set(at.asRoot, { isForced: true, breakGlassId: other.id });
+  t.deepEqual(ended, [`${tim.login.id} single-sign-on-only`], 'not who sets it, not the emergency account');
+  for (const { login } of [ann, root, hers])
+    t.true((await logins.list(login.memberId)).some(({ id }) => id === login.id));
+  t.deepEqual(await logins.list(tim.login.memberId), []);
+});
+
 test('C-04 C-03 who has no password confirms at the provider, who must ask him once more', async t => {
   const at = await openTestSso();
   t.teardown(() => at.close());

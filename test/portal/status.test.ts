@@ -74,6 +74,13 @@ const WRONG: readonly (readonly [id: string, verdict: Verdict, change: Partial<R
   ['certificate-ca', 'act', { certificates: [{ name: 'ca', endsAt: NOW + 6 * DAY_MS, fault: '' }] }],
   ['certificate-ca', 'act', { certificates: [{ name: 'ca', endsAt: NOW - 1, fault: '' }] }],
   ['certificate-web-main', 'act', { certificates: [{ name: 'web-main', endsAt: 0, fault: 'no PEM' }] }],
+  ['idp-acme', 'look', { idps: [{ id: 'acme', name: 'Acme', endsAt: NOW + 29 * DAY_MS }] }],
+  ['idp-acme', 'act', { idps: [{ id: 'acme', name: 'Acme', endsAt: NOW - 1 }] }],
+  ['directory', 'look', { directory: { fault: 'no answer in 5 s', since: NOW - 60_000 } }],
+  ['directory', 'act', { directory: { fault: 'no answer in 5 s', since: NOW - 5 * 60_000 } }],
+  ['posts', 'look', { posts: { waiting: 1, givenUp: 0, since: NOW - 60_000, error: '503' } }],
+  ['posts', 'act', { posts: { waiting: 1, givenUp: 0, since: NOW - HOUR_MS, error: '503' } }],
+  ['posts', 'act', { posts: { waiting: 0, givenUp: 1, since: NOW, error: '503' } }],
   ['logins', 'look', { failedLogins: { day: 100, tenMinutes: 0 } }],
   ['logins', 'act', { failedLogins: { day: 50, tenMinutes: 50 } }],
 ];

@@ -17,6 +17,14 @@ export interface PostRow {
   readonly lastError: string | null;
 }
 
+export interface FailingPosts {
+  readonly waiting: number;
+  readonly givenUp: number;
+  /** When the oldest of them was made, ms UTC. */
+  readonly since: number | null;
+  readonly error: string;
+}
+
 export async function insertPost(
   tx: Transaction,
   post: Pick<PostRow, 'id' | 'sessionId' | 'madeAt' | 'giveUpAt'>,
@@ -35,6 +43,25 @@ export async function listDuePosts(from: Reader, now: number, limit: number): Pr
 /** Newest first. */
 export async function listPosts(from: Reader, limit: number): Promise<PostRow[]> {
   return (await from.all('SELECT * FROM session_post ORDER BY made_at DESC, id LIMIT ?', [limit])).map(toPost);
+}
+
+/** What waits and was refused at least once, what was given up since then, and what the newest of them failed with. */
+export async function findFailing(from: Reader, since: number): Promise<FailingPosts> {
+  const failing = `(state = 'waiting' AND tries > 0) OR (state = 'given-up' AND done_at >= ?)`;
+  const counted = await from.get(
+    `SELECT count(*) FILTER (WHERE state = 'waiting') AS waiting, count(*) FILTER (WHERE state = 'given-up') AS given_up,
+            min(made_at) AS since FROM session_post WHERE ${failing}`,
+    [since],
+  );
+  const newest = await from.get(`SELECT last_error FROM session_post WHERE ${failing} ORDER BY made_at DESC LIMIT 1`, [
+    since,
+  ]);
+  return {
+    waiting: Number(counted?.waiting ?? 0),
+    givenUp: Number(counted?.given_up ?? 0),
+    since: counted?.since == null ? null : Number(counted.since),
+    error: String(newest?.last_error ?? ''),
+  };
 }
 
 export async function findPost(from: Reader, id: string): Promise<PostRow | undefined> {

@@ -44,11 +44,14 @@ interface Shown {
 
 export function directoryRoutes({ identity, guards, pages }: DirectoryPageParts): PortalRouter {
   const router: PortalRouter = new Router<PortalState>({ sensitive: true, strict: true });
-  const show = (ctx: PortalContext, { form = emptyForm, steps = [], plan, applied }: Shown) => {
+  const show = async (ctx: PortalContext, { form = emptyForm, steps = [], plan, applied }: Shown) => {
+    const unknown = (await identity.directory?.unknownGroups()) ?? [];
     pages.show(ctx, 'directory', {
       title: 'Directory',
       form,
       settings: presentSettings(identity.directory),
+      unknown: unknown.join(', '),
+      fault: identity.directory?.fault?.why ?? '',
       steps: steps.map(step => ({ ...step, badge: states[step.state][0], label: states[step.state][1] })),
       plan: plan === undefined ? null : presentPlan(plan),
       applied: applied === undefined ? null : countsOf(applied),
@@ -60,7 +63,7 @@ export function directoryRoutes({ identity, guards, pages }: DirectoryPageParts)
       const fault = await tryForm({}, {}, async () => show(ctx, await run(ctx, requireDirectory(identity))));
       if (fault === undefined) return;
       ctx.status = fault.status;
-      show(ctx, { form: fault.form });
+      await show(ctx, { form: fault.form });
     });
   };
   act('test', async (ctx, directory) => {

@@ -26,6 +26,8 @@ export const ALERT_TITLES: Readonly<Record<AlertKind, string>> = {
   'login-failures': 'Many failed logins',
   'retention-failed': 'Retention failed',
   'share-away': 'Recording share away',
+  'directory-away': 'Directory away',
+  'posts-failing': 'Posts to the CRM fail',
   'unrecorded-control': 'Control that must be recorded and is not',
 };
 

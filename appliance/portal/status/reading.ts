@@ -6,6 +6,7 @@ import { access, constants, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RetentionRun } from '../../audit/retention.ts';
 import { describeError } from '../../errors.ts';
+import type { Idp } from '../../identity/saml-idp.ts';
 import type { SessionState } from '../../permissions/decision.ts';
 import { PUBLIC_FOLDER } from '../../pki/key-files.ts';
 import type { FailedLogins } from './log-follow.ts';
@@ -40,6 +41,27 @@ export interface CertificateReading {
   readonly fault: string;
 }
 
+export interface IdpReading {
+  readonly id: string;
+  readonly name: string;
+  /** Of the one of its certificates that is good the longest; ms UTC. */
+  readonly endsAt: number;
+}
+
+export interface DirectoryReading {
+  /** What it last failed with; empty while it answers. */
+  readonly fault: string;
+  /** Since when, ms UTC. */
+  readonly since: number;
+}
+
+export interface PostReading {
+  readonly waiting: number;
+  readonly givenUp: number;
+  readonly since: number | null;
+  readonly error: string;
+}
+
 export interface BackupReading {
   readonly last: { readonly at: number; readonly verifiedAt: number } | undefined;
   readonly everyHours: number;
@@ -64,6 +86,11 @@ export interface Reading {
   readonly processes: readonly ProcessReading[];
   readonly disks: readonly DiskReading[];
   readonly certificates: readonly CertificateReading[];
+  /** Of identity providers that are on. */
+  readonly idps: readonly IdpReading[];
+  /** Null where none is set. */
+  readonly directory: DirectoryReading | null;
+  readonly posts: PostReading;
   readonly backup: BackupReading;
   readonly failedLogins: FailedLogins;
   readonly retention: RetentionRun | undefined;
@@ -71,6 +98,21 @@ export interface Reading {
   readonly logFault: string;
   /** `fault` is null until the helper was asked. */
   readonly share: { readonly isThere: boolean; readonly fault: string | null };
+}
+
+/** What can't be read as one has ended: nobody signs in by it. */
+export function readIdps(idps: readonly Pick<Idp, 'id' | 'name' | 'isOn' | 'certificates'>[]): IdpReading[] {
+  return idps
+    .filter(({ isOn }) => isOn)
+    .map(({ id, name, certificates }) => ({ id, name, endsAt: Math.max(0, ...certificates.map(endOf)) }));
+}
+
+function endOf(certificate: string): number {
+  try {
+    return new X509Certificate(Buffer.from(certificate, 'base64')).validToDate.getTime();
+  } catch {
+    return 0;
+  }
 }
 
 /** One row for each file system: two folders on one disk fill it together. */

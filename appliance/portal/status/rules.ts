@@ -1,7 +1,7 @@
 // What a look at the appliance means: each fact with a plain word of whether it is well, what to do where it isn't, and which alerts
 // it raises. An alert begins at one mark and ends at a better one, so that what stands at a mark does not raise it again and again.
 
-import type { BackupReading, CertificateReading, DiskReading, ProcessReading, Reading } from './reading.ts';
+import type { BackupReading, CertificateReading, DiskReading, IdpReading, ProcessReading, Reading } from './reading.ts';
 import { countText, sizeText, spanText } from './words.ts';
 
 export type Verdict = 'good' | 'look' | 'act';
@@ -16,7 +16,9 @@ export type AlertKind =
   | 'login-failures'
   | 'retention-failed'
   | 'share-away'
-  | 'unrecorded-control';
+  | 'unrecorded-control'
+  | 'directory-away'
+  | 'posts-failing';
 
 /** `between`: an alert that is raised stays, one that isn't is not raised. */
 export interface Alarm {
@@ -56,6 +58,8 @@ export const GONE_MS = MINUTE_MS;
 const SILENT_MS = 25_000; // two reports missed
 const RETENTION_LATE_MS = 2 * DAY_MS;
 const MANY_FAILED_LOGINS = 100;
+const DIRECTORY_AWAY_MS = 5 * MINUTE_MS;
+const POSTS_FAIL_MS = HOUR_MS;
 
 export function judge(reading: Reading, marks: Marks): Section[] {
   return [
@@ -65,9 +69,19 @@ export function judge(reading: Reading, marks: Marks): Section[] {
       title: 'Disk and recordings',
       facts: [...reading.disks.map(disk => diskFact(disk, marks, reading.upMs)), shareFact(reading)],
     },
-    { title: 'Backup and log', facts: [backupFact(reading.backup, reading), logFact(reading), retentionFact(reading)] },
+    {
+      title: 'Backup and log',
+      facts: [backupFact(reading.backup, reading), logFact(reading), retentionFact(reading), postsFact(reading)],
+    },
     { title: 'Certificates', facts: reading.certificates.map(one => certificateFact(one, reading.at)) },
-    { title: 'Signing in', facts: [loginFact(reading, marks)] },
+    {
+      title: 'Signing in',
+      facts: [
+        loginFact(reading, marks),
+        ...directoryFacts(reading),
+        ...reading.idps.map(one => idpFact(one, reading.at)),
+      ],
+    },
   ];
 }
 
@@ -229,6 +243,39 @@ function adviceFor(file: string): string {
   if (file.startsWith('web-'))
     return `Put the next one in its place: public/${file}.crt, see Certificates in the help.`;
   return 'Plan its replacement: computers and customers’ programs trust it by this certificate.';
+}
+
+function directoryFacts({ directory, at: now }: Reading): Fact[] {
+  if (directory === null) return [];
+  const { fault, since } = directory;
+  const isAway = fault !== '' && now - since >= DIRECTORY_AWAY_MS;
+  const alarms = alarm('directory-away', isAway, fault === '');
+  if (fault === '') return [fact('directory', 'Directory', 'answers', { alarms })];
+  const advice = 'Nobody of the directory can sign in. Test on page Directory tells which step fails.';
+  const value = `does not answer since ${spanText(now - since)}: ${fault}`;
+  return [fact('directory', 'Directory', value, { verdict: isAway ? 'act' : 'look', advice, alarms })];
+}
+
+function idpFact({ id, name, endsAt }: IdpReading, now: number): Fact {
+  const days = (endsAt - now) / DAY_MS;
+  const [isSoon, isEnding] = [days < SOON_DAYS, days < ENDING_DAYS];
+  const alarms = [...alarm('certificate-soon', isSoon && !isEnding, !isSoon), ...alarm('certificate-ending', isEnding)];
+  const value =
+    endsAt <= now ? 'its certificate has ended' : `its certificate is good for another ${spanText(endsAt - now)}`;
+  const verdict = isEnding ? 'act' : isSoon ? 'look' : 'good';
+  const advice = isSoon
+    ? 'Get the provider’s new metadata file and add it on page Single sign-on, before nobody can sign in by it.'
+    : '';
+  return fact(`idp-${id}`, `Identity provider ${name}`, value, { at: endsAt, verdict, advice, alarms });
+}
+
+function postsFact({ posts: { waiting, givenUp, since, error }, at: now }: Reading): Fact {
+  const isFailing = givenUp > 0 || (waiting > 0 && since !== null && now - since >= POSTS_FAIL_MS);
+  const alarms = alarm('posts-failing', isFailing, givenUp + waiting === 0);
+  if (givenUp + waiting === 0) return fact('posts', 'Posts to the CRM', 'none waits', { alarms });
+  const value = `${waiting} wait to be posted again, ${givenUp} given up in a week (${error})`;
+  const advice = 'See page Session posts: what failed is listed there, and can be sent again.';
+  return fact('posts', 'Posts to the CRM', value, { verdict: isFailing ? 'act' : 'look', advice, alarms });
 }
 
 function loginFact({ failedLogins: { day, tenMinutes } }: Reading, { failedLogins }: Marks): Fact {
