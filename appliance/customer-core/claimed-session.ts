@@ -18,7 +18,7 @@ import { Credentials } from './credentials.ts';
 import type { HostEvent, HostLine, HostLog } from './host-log.ts';
 import type { Claimed } from './leg.ts';
 import type { Legs } from './legs.ts';
-import { parsePolicy } from './narrowing.ts';
+import { isWider, parsePolicy } from './narrowing.ts';
 import type { AppletSigner } from './objects.ts';
 import { Receipts } from './receipts.ts';
 import { Reports } from './reports.ts';
@@ -152,6 +152,7 @@ export class ClaimedSession {
     this.#receipts.resend();
     this.reports.resend();
     this.#askLease();
+    this.#renewPolicy(); // a notice may have been lost
   }
 
   answer(consentId: Bytes, answer: 'yes' | 'no'): void {
@@ -246,6 +247,17 @@ export class ClaimedSession {
     this.#credentials.narrowed(policy);
     this.rights.narrow(policy);
     this.#desktop?.changed();
+    if (isWider(policy, this.rights.narrowing)) this.#renewPolicy();
+  }
+
+  #renewPolicy(): void {
+    const { link } = this.#link;
+    if (link === null || this.#isHalted) return;
+    void this.#credentials.renew(policy => {
+      if (this.#link.link !== link || this.#isHalted) return;
+      this.rights.renewed(policy);
+      this.#desktop?.changed();
+    });
   }
 
   /** The technician's link and all on it, at once. */

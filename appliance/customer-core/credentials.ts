@@ -40,6 +40,8 @@ export class Credentials {
   readonly #options: CredentialsOptions;
   #asked: Asked | null = null;
   #policy: Narrowing | null = null;
+  /** Of the last credential. */
+  #staticKey: Bytes | null = null;
 
   constructor(options: CredentialsOptions) {
     this.#options = options;
@@ -48,6 +50,22 @@ export class Credentials {
   /** What the last credential allows. */
   get policy(): Narrowing | null {
     return this.#policy;
+  }
+
+  /**
+   * What may be asked for is asked anew, for the link there is: as fresh as for a new one, and signed as for it. Where a handshake asks
+   * just then, or there is no answer, nothing changes.
+   */
+  async renew(renewed: (policy: Narrowing) => void): Promise<void> {
+    const staticKey = this.#staticKey;
+    if (staticKey === null || this.#asked !== null) return;
+    try {
+      await this.certify(staticKey);
+    } catch (error) {
+      if (error instanceof ApplianceError) return;
+      throw error;
+    }
+    if (this.#policy !== null) renewed(this.#policy);
   }
 
   /** @throws ApplianceError `credential.refused`, `credential.unavailable` */
@@ -72,6 +90,7 @@ export class Credentials {
     if (credential.apk === null || !equalBytes(credential.apk, spki)) throw refused('another signing key');
     if (!equalBytes(await crypto.sha256(policy), credential.policy)) throw refused('another policy than it names');
     if (this.#asked !== asked) throw refused('too late');
+    this.#staticKey = asked.staticKey;
     this.#policy = parsePolicy(policy); // the appliance's word: it stands in what was signed
     this.#asked = null;
     asked.cancel();

@@ -1,5 +1,7 @@
 // What the appliance sends about rights can only take away (D-06). The applet begins with what its credential's policy
-// allows; each further notice is intersected with what is left, so a later, wider one has no effect.
+// allows; each further notice is intersected with what is left, so a later, wider one has no effect. Where it would, the applet
+// asks for a credential anew (credentials.ts): what may be asked for grows by the appliance's signature alone, and what the customer
+// has allowed does not grow at all.
 import type { Bytes } from '../protocol/bytes.ts';
 import type { AskableAction } from '../protocol/consent.ts';
 import { Fields } from '../protocol/fields.ts';
@@ -45,6 +47,19 @@ export function parsePolicy(bytes: Bytes): Narrowing {
 /** For `mayAsk`: the permissions of the technician's group, as far as the appliance has told of them. */
 export function permissionsOf({ actions, singlePrompt }: Narrowing): (permission: AskableAction) => boolean {
   return permission => (permission === SINGLE_PROMPT ? singlePrompt : actions.has(permission));
+}
+
+/** Whether it allows anything that is not held. */
+export function isWider(sent: Narrowing, held: Narrowing): boolean {
+  return (
+    [...sent.actions].some(action => !held.actions.has(action)) ||
+    sent.maxConsentMs > held.maxConsentMs ||
+    (sent.singlePrompt && !held.singlePrompt) ||
+    (!sent.codesMatch && held.codesMatch) ||
+    (!sent.forcedRecording && held.forcedRecording) ||
+    (sent.pauseRecording && !held.pauseRecording) ||
+    strictness.indexOf(sent.customerAway) < strictness.indexOf(held.customerAway)
+  );
 }
 
 /** @returns what is allowed by both */

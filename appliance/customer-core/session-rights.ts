@@ -140,6 +140,12 @@ export class SessionRights {
     this.presence.apply();
   }
 
+  /** The appliance's signed word on what may be asked for now. What was allowed stays as it was, or ends. */
+  renewed(policy: Narrowing): void {
+    this.narrow(policy);
+    this.#narrowing = policy;
+  }
+
   /** Without a window the customer sees nothing, so nothing may be done. */
   windowVisible(isVisible: boolean): void {
     this.#isVisible = isVisible;

@@ -328,7 +328,7 @@ test('D-04 without the appliance’s grant a yes is given up', async t => {
   t.is(console.about(request).at(-1), 'end:appliance:appliance');
 });
 
-test('D-06 a policy that is narrowed stops what it does not allow any more; a wider one has no effect', async t => {
+test('D-06 a policy that is narrowed stops what it does not allow any more; a wider one has no effect by itself', async t => {
   const at = new TestAppliance();
   await at.start();
   const console = await at.connect();
@@ -336,6 +336,7 @@ test('D-06 a policy that is narrowed stops what it does not allow any more; a wi
   await at.pass(3000);
   await console.ask('send-files');
   const narrowed = { ...policy, actions: ['send-files'] };
+  at.policy = narrowed;
   at.leg.send({ type: 'narrowed', policy: canonicalBytes(narrowed) });
   await turns();
   t.deepEqual(
@@ -347,6 +348,56 @@ test('D-06 a policy that is narrowed stops what it does not allow any more; a wi
   for (const action of ['reboot', 'launch-desktop-viewing'])
     t.deepEqual(console.about(await console.request(action)), ['answer:no']);
 });
+
+test('D-01 D-06 what may be asked for grows on the link there is, by the appliance’s signature; what was allowed stays as it was', async t => {
+  const at = new TestAppliance();
+  at.policy = { ...policy, actions: ['send-files'], maxConsentMs: 60_000 };
+  await at.start();
+  const console = await at.connect();
+  await console.ask('send-files');
+  const until = () => at.view.state.running.map(running => running.until);
+  const before = until();
+  t.deepEqual(console.about(await console.request('reboot')), ['answer:no']);
+  at.policy = { ...policy, actions: ['reboot', 'send-files'], maxConsentMs: 600_000 };
+  at.leg.send({ type: 'narrowed', policy: canonicalBytes({ ...at.policy }) });
+  await turns();
+  t.deepEqual(until(), before);
+  await at.pass(3000);
+  t.deepEqual(console.about(await console.ask('reboot')), ['asked', 'answer:yes', 'started']);
+  t.is(at.all('certify').length, 2, 'once more than for the link');
+});
+
+const lies: Record<string, (at: TestAppliance) => Record<string, string>> = {
+  'the one of the link, played again': at => ({ nonce: toBase64Url(at.all('certify')[0]?.nonce ?? random(16)) }),
+  'one of another session': () => ({ sid: toBase64Url(random(16)) }),
+  'one of the console’s': () => ({ role: 'console' }),
+  'one of another applet': () => ({ apk: toBase64Url(random(91)) }),
+  'one that names another policy': () => ({ policy: toBase64Url(random(32)) }),
+};
+for (const [what, lie] of Object.entries(lies)) {
+  test(`D-06 attack: a policy that grows by ${what} does not grow`, async t => {
+    const at = new TestAppliance();
+    at.policy = { ...policy, actions: ['send-files'] };
+    await at.start();
+    const console = await at.connect();
+    at.policy = { ...policy, actions: ['reboot', 'send-files'] };
+    at.credentialLie = lie(at);
+    at.leg.send({ type: 'narrowed', policy: canonicalBytes({ ...at.policy }) });
+    await turns();
+    t.is(at.all('certify').length, 2);
+    t.deepEqual(console.about(await console.request('reboot')), ['answer:no']);
+    at.credentialLie = {};
+    at.leg.send({ type: 'narrowed', policy: canonicalBytes({ ...at.policy }) });
+    await at.pass(10_000); // the first question has had its time
+    at.leg.send({ type: 'narrowed', policy: canonicalBytes({ ...at.policy }) });
+    await turns();
+    t.deepEqual(
+      console.about(await console.ask('reboot')),
+      ['asked', 'answer:yes', 'started'],
+      'and does by the right one',
+    );
+  });
+}
 
 test('D-02 on hold what runs stops and the link stays; chat goes on', async t => {
   const at = new TestAppliance();
