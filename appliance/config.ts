@@ -71,6 +71,8 @@ const Directory = z.strictObject({
   }),
   /** Whether who has no account yet gets one at the first login. */
   createMembers: z.boolean().default(true),
+  /** So often accounts are brought to what the directory says without anybody's doing; 0: never. */
+  syncHours: z.int().min(0).max(168).default(0),
   /** Who is in the group, in whatever depth, has the roles and belongs to the technician group. */
   mapping: z
     .array(

@@ -1,5 +1,6 @@
 // Signing in by the directory (C-05), beside the local password and after the same rules (C-07): limiter, lock, one answer to
 // all who may not, and the same work for those who are in the directory and those who aren't.
+import { z } from 'zod';
 import type { AuditLog } from '../audit/audit.ts';
 import type { Actor } from '../audit/entry.ts';
 import type { Clock } from '../clock.ts';
@@ -24,6 +25,10 @@ export interface DirectoryAnswer {
 }
 
 const PROBE_MS = 60_000;
+const HOUR_MS = 3_600_000;
+const LAST_SYNC = 'identity.directory-sync';
+const LastSync = z.strictObject({ at: z.int(), fault: z.string() });
+export type LastSync = z.infer<typeof LastSync>;
 
 export interface DirectoryFault {
   readonly code: string;
@@ -48,6 +53,7 @@ export class DirectoryDoor {
   #fault: DirectoryFault | null = null;
   #probedAt = Number.NEGATIVE_INFINITY;
   #isProbing = false;
+  #isSyncing = false;
 
   constructor(parts: DirectoryDoorOptions) {
     this.config = parts.config;
@@ -73,6 +79,42 @@ export class DirectoryDoor {
     } finally {
       this.#isProbing = false;
     }
+  }
+
+  /** What the last timed sync did or failed with; null before the first. */
+  lastSync(): Promise<LastSync | null> {
+    return this.#parts.store.settings.get(LAST_SYNC, LastSync).then(last => last ?? null);
+  }
+
+  /** The timed sync, where one is set and due. Never throws: what failed stands in the log, and is tried again when it is due again. */
+  async syncWhenDue(): Promise<void> {
+    const { clock, directory, members, store, audit } = this.#parts;
+    const { syncHours } = this.config;
+    if (syncHours === 0 || this.#isSyncing) return;
+    this.#isSyncing = true;
+    try {
+      const last = await this.lastSync();
+      if (last !== null && clock.now() - last.at < syncHours * HOUR_MS) return;
+      const { counts, fault } = await directory
+        .list()
+        .then(people => members.keep(people))
+        .then(
+          plan => ({ counts: plan.counts, fault: '' }),
+          (error: unknown) => ({ counts: null, fault: describeError(error).slice(0, 1000) }),
+        );
+      await store.core.transaction(async tx => {
+        await this.#synced(tx, fault);
+        if (counts !== null) return; // members.keep has told what it did
+        await audit.append(tx, { event: 'directory.sync-failed', actor: directoryActor, detail: { why: fault } });
+      });
+    } finally {
+      this.#isSyncing = false;
+    }
+  }
+
+  #synced(tx: Transaction, fault: string): Promise<void> {
+    const { store, clock } = this.#parts;
+    return store.settings.set(tx, LAST_SYNC, { at: clock.now(), fault });
   }
 
   #failed(error: unknown): NonNullable<DirectoryAnswer['fault']> {
@@ -141,7 +183,9 @@ export class DirectoryDoor {
   /** @param digest of the plan that was seen */
   async apply(actor: Actor, digest: string): Promise<DirectoryPlan> {
     await this.#requireMaster(actor);
-    return this.#parts.members.apply(actor, await this.#parts.directory.list(), digest);
+    const plan = await this.#parts.members.apply(actor, await this.#parts.directory.list(), digest);
+    if (this.config.syncHours > 0) await this.#parts.store.core.transaction(tx => this.#synced(tx, ''));
+    return plan;
   }
 
   close(): Promise<void> {

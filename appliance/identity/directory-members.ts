@@ -25,6 +25,8 @@ import {
 } from './member-store.ts';
 import type { PasswordHasher } from './password-hasher.ts';
 
+/** Without anybody's doing this share of all is disabled at a time, and one at least. */
+const [FEW_GONE, MOST_GONE] = [1, 0.2];
 const APPLY_AT_ONCE = 50; // in one transaction: everybody waits for it
 
 export interface DirectoryMembersOptions {
@@ -102,14 +104,39 @@ export class DirectoryMembers {
    * @throws ApplianceError `directory.changed`, `identity.not-allowed`
    */
   async apply(actor: Actor, people: readonly DirectoryPerson[], digest: string): Promise<DirectoryPlan> {
-    const { store, audit, book } = this.#parts;
-    await store.core.transaction(tx => requireMasterAdmin(tx, actor));
+    await this.#parts.store.core.transaction(tx => requireMasterAdmin(tx, actor));
     const plan = await this.plan(people);
     if (plan.digest !== digest) {
       throw new ApplianceError('conflict', 'directory.changed', 'the directory or the members have changed since', {
         hint: 'Look at what would be done now, then apply it.',
       });
     }
+    return this.#do(actor, people, plan);
+  }
+
+  /**
+   * Does what there is to do, unless the directory suddenly knows hardly anybody: then an admin has to look.
+   * @throws ApplianceError `directory.too-many-gone`
+   */
+  async keep(people: readonly DirectoryPerson[]): Promise<DirectoryPlan> {
+    const plan = await this.plan(people);
+    const { withdraw, conflict } = plan.counts;
+    const known = (await listLinks(this.#parts.store.core.read)).length;
+    if (withdraw > Math.max(FEW_GONE, known * MOST_GONE)) {
+      throw new ApplianceError(
+        'refused',
+        'directory.too-many-gone',
+        `${withdraw} of ${known} accounts would be disabled`,
+        {
+          hint: 'See what a sync would change on page Directory, and apply it there if it is right.',
+        },
+      );
+    }
+    return plan.rows.length === conflict ? plan : this.#do(directoryActor, people, plan);
+  }
+
+  async #do(actor: Actor, people: readonly DirectoryPerson[], plan: DirectoryPlan): Promise<DirectoryPlan> {
+    const { store, audit, book } = this.#parts;
     const byId = new Map(people.map(person => [person.id, person]));
     for (let at = 0; at < plan.rows.length; at += APPLY_AT_ONCE) {
       const rows = plan.rows.slice(at, at + APPLY_AT_ONCE);

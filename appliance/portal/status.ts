@@ -5,7 +5,6 @@ import type { AuditLog } from '../audit/audit.ts';
 import type { Cancel, Clock } from '../clock.ts';
 import type { ApplianceConfig } from '../config.ts';
 import { describeError } from '../errors.ts';
-import type { DirectoryFault } from '../identity/directory-door.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
@@ -154,7 +153,7 @@ export class Status {
       disks: await readDisks({ 'Data folder': dataFolder, Recordings: recordingFolder }),
       certificates: readCertificates(dataFolder),
       idps: readIdps(await identity.idps.list()),
-      directory: identity.directory === null ? null : faultOf(identity.directory.fault),
+      directory: await this.#directory(),
       posts: await keeping.posts.failing(),
       backup: { last, everyHours: config.backup.everyHours, fault: this.#follow.backupFault },
       failedLogins: this.#follow.failedLogins(),
@@ -165,6 +164,14 @@ export class Status {
         fault: keeping.share.fault === '' ? keeping.opens.fault : keeping.share.fault,
       },
     };
+  }
+
+  async #directory(): Promise<Reading['directory']> {
+    const { directory } = this.#parts.identity;
+    if (directory === null) return null;
+    const { fault } = directory;
+    const syncFault = (await directory.lastSync())?.fault ?? '';
+    return fault === null ? { fault: '', since: 0, syncFault } : { fault: fault.why, since: fault.since, syncFault };
   }
 
   /** Of writing and signing the log; a signer that starts again is away for seconds. */
@@ -214,8 +221,4 @@ function askHealth(socketPath: string): Promise<void> {
     asked.once('error', reject);
     asked.end();
   });
-}
-
-function faultOf(fault: DirectoryFault | null): Reading['directory'] {
-  return fault === null ? { fault: '', since: 0 } : { fault: fault.why, since: fault.since };
 }

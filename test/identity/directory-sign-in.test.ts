@@ -22,6 +22,7 @@ async function open(): Promise<At> {
   const slapd = await Slapd.start({ people, groups });
   const config = slapd.config({
     timeoutSeconds: 2,
+    syncHours: 24,
     mapping: [
       { group: groupDn('leads'), roles: ['admin'], technicianGroup: null },
       { group: groupDn('masters'), roles: ['master-admin'], technicianGroup: null },
@@ -260,6 +261,39 @@ test.serial(
     await directory?.probe();
     t.is(directory?.fault, null, 'without anybody who signs in');
     t.is((await signIn('Carl')).login.stage, 'two-step');
+  },
+);
+
+test.serial(
+  'C-05 where it is set accounts follow the directory by themselves, unless hardly anybody is left of them',
+  async t => {
+    const { directory, members: accounts } = at.identity;
+    const carl = await accounts.findByLoginId('carl@example.com');
+    if (directory === null || carl === undefined) throw new Error('both are there');
+    const stateOf = async () => (await accounts.get(carl.id)).state;
+    const again = async () => {
+      at.clock.advance(24 * 3_600_000);
+      await directory.syncWhenDue();
+      return (await directory.lastSync())?.fault ?? 'never';
+    };
+    members('masters', 'delete', 'Carl');
+    t.is(await again(), '');
+    t.deepEqual((await accounts.get(carl.id)).roles, ['technician']);
+    members('support', 'delete', 'Carl');
+    await directory.syncWhenDue();
+    t.is(await stateOf(), 'enabled', 'not due');
+    await at.slapd.stop();
+    t.regex(await again(), /nobody listens there/);
+    await at.slapd.resume();
+    members('support', 'delete', 'Robert');
+    t.regex(await again(), /2 of 4 accounts would be disabled/);
+    t.is(await stateOf(), 'enabled');
+    t.is((await at.events('directory.sync-failed')).length, 2);
+    members('support', 'add', 'Robert');
+    t.is(await again(), '');
+    t.is(await stateOf(), 'disabled');
+    const { actor } = (await at.entries()).findLast(({ event }) => event === 'directory.synced') ?? {};
+    t.is(actor?.kind, 'appliance');
   },
 );
 

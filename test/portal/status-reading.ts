@@ -21,7 +21,7 @@ export function aReading(change: Partial<Reading> = {}): Reading {
     disks: [aDisk(60)],
     certificates: [{ name: 'server', endsAt: NOW + 300 * DAY_MS, fault: '' }],
     idps: [{ id: 'acme', name: 'Acme', endsAt: NOW + 300 * DAY_MS }],
-    directory: { fault: '', since: 0 },
+    directory: { fault: '', since: 0, syncFault: '' },
     posts: { waiting: 0, givenUp: 0, since: null, error: '' },
     backup: { last: { at: NOW - HOUR_MS, verifiedAt: NOW - HOUR_MS }, everyHours: 24, fault: '' },
     failedLogins: { day: 3, tenMinutes: 1 },

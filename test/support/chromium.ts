@@ -44,8 +44,8 @@ export interface TestBrowser extends AsyncDisposable {
   readonly page: Page;
   /** Everything a page has written to its console as an error, and every exception it didn't catch. */
   readonly complaints: readonly string[];
-  /** Writes test-output/screenshots/NAME.png. @returns its path */
-  screenshot(name: string, page?: Page): Promise<string>;
+  /** Writes test-output/screenshots/NAME.png, where somebody wants to look at it: with `SCREENSHOTS` set. */
+  screenshot(name: string, page?: Page): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -80,10 +80,9 @@ export async function openBrowser(options: BrowserOptions): Promise<TestBrowser>
     page,
     complaints,
     screenshot: async (name, of = page) => {
+      if (process.env.SCREENSHOTS === undefined) return;
       mkdirSync(SCREENSHOTS, { recursive: true });
-      const path = join(SCREENSHOTS, `${name}.png`);
-      await of.screenshot({ path, fullPage: true });
-      return path;
+      await of.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
     },
     close,
     [Symbol.asyncDispose]: close,

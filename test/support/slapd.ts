@@ -63,6 +63,7 @@ export class Slapd implements AsyncDisposable {
       users: { base: PEOPLE, objectClass: 'inetOrgPerson', loginId: 'mail', name: 'cn', id: 'entryUUID' },
       groups: { base: GROUPS, objectClass: 'groupOfNames', member: 'member' },
       createMembers: true,
+      syncHours: 0,
       mapping: [{ group: groupDn('support'), roles: ['technician'], technicianGroup: null }],
       ...over,
     };

@@ -50,6 +50,7 @@ export function directoryRoutes({ identity, guards, pages }: DirectoryPageParts)
       title: 'Directory',
       form,
       settings: presentSettings(identity.directory),
+      sync: await presentSync(identity.directory),
       unknown: unknown.join(', '),
       fault: identity.directory?.fault?.why ?? '',
       steps: steps.map(step => ({ ...step, badge: states[step.state][0], label: states[step.state][1] })),
@@ -100,6 +101,12 @@ function presentSettings(directory: DirectoryDoor | null) {
     mapping: mapping.map(({ group, roles, technicianGroup }) => ({ group, roles, place: technicianGroup ?? '' })),
     ...{ library, createMembers, bindDn, timeoutSeconds },
   };
+}
+
+async function presentSync(directory: DirectoryDoor | null) {
+  if (directory === null || directory.config.syncHours === 0) return null;
+  const last = await directory.lastSync();
+  return { hours: directory.config.syncHours, at: last?.at ?? null, fault: last?.fault ?? '' };
 }
 
 function presentPlan(plan: DirectoryPlan) {

@@ -27,6 +27,7 @@ export const ALERT_TITLES: Readonly<Record<AlertKind, string>> = {
   'retention-failed': 'Retention failed',
   'share-away': 'Recording share away',
   'directory-away': 'Directory away',
+  'directory-sync-failed': 'Sync with the directory failed',
   'posts-failing': 'Posts to the CRM fail',
   'unrecorded-control': 'Control that must be recorded and is not',
 };

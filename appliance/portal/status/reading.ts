@@ -53,6 +53,8 @@ export interface DirectoryReading {
   readonly fault: string;
   /** Since when, ms UTC. */
   readonly since: number;
+  /** What the last timed sync failed with; empty where it did not. */
+  readonly syncFault: string;
 }
 
 export interface PostReading {

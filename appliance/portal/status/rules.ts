@@ -18,6 +18,7 @@ export type AlertKind =
   | 'share-away'
   | 'unrecorded-control'
   | 'directory-away'
+  | 'directory-sync-failed'
   | 'posts-failing';
 
 /** `between`: an alert that is raised stays, one that isn't is not raised. */
@@ -247,9 +248,18 @@ function adviceFor(file: string): string {
 
 function directoryFacts({ directory, at: now }: Reading): Fact[] {
   if (directory === null) return [];
-  const { fault, since } = directory;
+  const { fault, since, syncFault } = directory;
   const isAway = fault !== '' && now - since >= DIRECTORY_AWAY_MS;
-  const alarms = alarm('directory-away', isAway, fault === '');
+  const alarms = [
+    ...alarm('directory-away', isAway, fault === ''),
+    ...alarm('directory-sync-failed', syncFault !== ''),
+  ];
+  if (fault === '' && syncFault !== '') {
+    const advice = 'Preview a sync on page Directory shows what it would change; applied there, it is done.';
+    return [
+      fact('directory', 'Directory', `answers; the last sync failed: ${syncFault}`, { verdict: 'act', advice, alarms }),
+    ];
+  }
   if (fault === '') return [fact('directory', 'Directory', 'answers', { alarms })];
   const advice = 'Nobody of the directory can sign in. Test on page Directory tells which step fails.';
   const value = `does not answer since ${spanText(now - since)}: ${fault}`;
