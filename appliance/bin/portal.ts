@@ -62,8 +62,6 @@ const FromAnywhere = z.strictObject({ loginId: z.string().max(256) });
 const CLOSE_TIMEOUT_MS = 2800;
 /** Not before the appliance serves; then so often, for an order that has changed. */
 const APPLETS_EVERY_MS = 5000;
-/** Whether the directory's sync is due. */
-const SYNC_LOOK_MS = 60_000;
 
 class PortalProcess {
   readonly #dataFolder: string;
@@ -73,7 +71,6 @@ class PortalProcess {
   readonly #signer: SignerClient;
   readonly #metrics: Metrics[] = [];
   #support: InternalSupport | null = null;
-  #identity: Identity | null = null;
   /** In the order in which they end. */
   #close: (() => Promise<unknown>)[] = [];
   #closeLive: () => Promise<unknown> = () => Promise.resolve();
@@ -131,11 +128,9 @@ class PortalProcess {
       outside.answerer = answerer;
     }
     await outside.listen();
-    const endSyncing = systemClock.every(SYNC_LOOK_MS, () => void this.#identity?.directory?.syncWhenDue());
     const endKeeping = systemClock.every(APPLETS_EVERY_MS, () => void this.#keepApplets());
     this.#close = [
       async () => endKeeping(),
-      async () => endSyncing(),
       () => this.#closeLive(), // first: the listeners wait for every connection
       () => outside.close(),
       () => this.#closeSettings(),
@@ -196,7 +191,6 @@ class PortalProcess {
     metrics: Metrics,
     assets: ReturnType<typeof makeAssets>,
   ): Promise<Portal> {
-    this.#identity = identity;
     const { organisation, session, recording } = this.#config.current;
     const shared = { identity, clock: systemClock, log: this.#log, metrics };
     const pinKey = readPinKey(this.#dataFolder);

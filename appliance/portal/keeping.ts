@@ -1,10 +1,11 @@
-// What becomes of finished sessions and recordings, put together: the post to a CRM, the auditors' share, how long all is kept,
-// and what is erased on demand.
+// What is done without anybody's asking, put together: the post to a CRM, the auditors' share, how long all is kept, what is erased,
+// and accounts that follow the directory.
 import type { AuditLog } from '../audit/audit.ts';
 import { Erasures } from '../audit/erasures.ts';
 import { Posts, type PostsParts } from '../audit/posts.ts';
 import { Retention } from '../audit/retention.ts';
-import type { Clock } from '../clock.ts';
+import type { Cancel, Clock } from '../clock.ts';
+import { describeError } from '../errors.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
@@ -28,14 +29,20 @@ export interface KeepingOptions {
   readonly metrics: Metrics;
 }
 
+/** Whether the directory's sync is due. */
+const SYNC_LOOK_MS = 60_000;
+
 export class Keeping {
   readonly posts: Posts;
   readonly share: ShareAccounts;
   readonly opens: ShareOpens;
   readonly retention: Retention;
   readonly erasures: Erasures;
+  readonly #options: Pick<KeepingOptions, 'identity' | 'clock' | 'log'>;
+  #cancel: Cancel = () => undefined;
 
   constructor(options: KeepingOptions) {
+    this.#options = options;
     const { members } = options.identity;
     const isAuditor = async (memberId: string) => {
       const member = await members.find(memberId);
@@ -58,9 +65,18 @@ export class Keeping {
     this.share.start();
     this.opens.start();
     this.retention.start();
+    this.#cancel = this.#options.clock.every(SYNC_LOOK_MS, () => void this.#sync());
+  }
+
+  async #sync(): Promise<void> {
+    const { identity, log } = this.#options;
+    await identity.directory?.syncWhenDue().catch((error: unknown) => {
+      log.error('directory.sync-not-noted', { why: describeError(error) }); // the store is away: again in a minute
+    });
   }
 
   async close(): Promise<void> {
+    this.#cancel();
     await this.erasures.close();
     await this.retention.close();
     await this.posts.close();
