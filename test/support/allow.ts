@@ -14,6 +14,7 @@ export interface Linked {
 /** Asked again until it may be asked, for the applet's rights have their lease a moment after the link is there. */
 export async function askFor(action: string, { technician, session }: Pick<Linked, 'technician' | 'session'>) {
   for (;;) {
+    await technician.untilThat(() => (session.link.phase === 'open' ? true : undefined)); // a gateway may just have been killed
     session.ask(action);
     const state = await technician.untilThat(() => {
       const now = session.requests.lastOf(action)?.state;
