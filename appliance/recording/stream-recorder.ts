@@ -69,6 +69,7 @@ export class StreamRecorder {
   #state: RecorderState = 'recording';
   #troubleAt = 0;
   #isTroubleNoted = false;
+  #isEndNoted = false;
   #calm: PromiseWithResolvers<void> | null = null;
   #isPictureProved = false;
   /** Of its end mark; null before that. */
@@ -169,7 +170,9 @@ export class StreamRecorder {
    */
   end(note: string | null): Promise<void> {
     return this.#do(async () => {
-      if (note !== null) this.#begun?.track.note(note, this.#parts.clock.now());
+      // Tried again it says so once: behind the file's end nothing may follow.
+      if (note !== null && !this.#isEndNoted) this.#begun?.track.note(note, this.#parts.clock.now());
+      this.#isEndNoted = true;
       await this.#flush();
       if (this.#begun !== null) await this.#begun.writer.end(this.writtenOffset);
     });
