@@ -177,7 +177,8 @@ function namesIn(folder: string): string[] {
 /** Every session's last film is finished, and what was to be made into AVIs is. */
 function isSettled(folder: string, sessions: number): boolean {
   const finished = namesIn(join(folder, 'finished')).filter(name => name.endsWith('.rcrec'));
-  return finished.length >= sessions && namesIn(join(folder, 'converting')).length === 0;
+  const areBusy = ['converting', 'writing'].some(name => namesIn(join(folder, name)).length > 0);
+  return finished.length >= sessions && !areBusy;
 }
 
 /** Every file has its manifest and can be seen to its end; of what is still being written, as far as it goes. */
