@@ -34,6 +34,8 @@ interface Asked {
   readonly cancel: Cancel;
   readonly resolve: (signed: Signed) => void;
   readonly reject: (error: ApplianceError) => void;
+  /** What was taken away since it was asked for: the answer may have been made before. */
+  notice: Narrowing | null;
 }
 
 export class Credentials {
@@ -75,7 +77,7 @@ export class Credentials {
     if (!this.#options.send({ type: 'certify', spk: staticKey, nonce })) throw unavailable('no leg to the appliance');
     return new Promise((resolve, reject) => {
       const cancel = this.#options.clock.after(ANSWER_MS, () => this.#drop(unavailable('no answer')));
-      this.#asked = { nonce, staticKey, cancel, resolve, reject };
+      this.#asked = { nonce, staticKey, cancel, resolve, reject, notice: null };
     });
   }
 
@@ -91,7 +93,8 @@ export class Credentials {
     if (!equalBytes(await crypto.sha256(policy), credential.policy)) throw refused('another policy than it names');
     if (this.#asked !== asked) throw refused('too late');
     this.#staticKey = asked.staticKey;
-    this.#policy = parsePolicy(policy); // the appliance's word: it stands in what was signed
+    const signed = parsePolicy(policy); // the appliance's word: it stands in what was signed
+    this.#policy = asked.notice === null ? signed : narrow(signed, asked.notice);
     this.#asked = null;
     asked.cancel();
     asked.resolve({ payload, signature });
@@ -104,6 +107,8 @@ export class Credentials {
 
   narrowed(policy: Narrowing): void {
     if (this.#policy !== null) this.#policy = narrow(this.#policy, policy);
+    const asked = this.#asked;
+    if (asked !== null) asked.notice = asked.notice === null ? policy : narrow(asked.notice, policy);
   }
 
   close(): void {

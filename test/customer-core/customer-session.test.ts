@@ -367,6 +367,25 @@ test('D-01 D-06 what may be asked for grows on the link there is, by the applian
   t.is(at.all('certify').length, 2, 'once more than for the link');
 });
 
+test('D-06 attack: a credential made before a policy was narrowed, and held back until after, gives nothing back', async t => {
+  const at = new TestAppliance({ policy: { actions: ['send-files'] } });
+  await at.start();
+  const console = await at.connect();
+  const { leg } = at;
+  const send = leg.send.bind(leg);
+  const kept: Parameters<typeof send>[0][] = [];
+  leg.send = message => (message.type === 'credential' ? void kept.push(message) : send(message));
+  for (const actions of [['reboot', 'send-files'], ['send-files']]) {
+    at.policy = { ...policy, actions };
+    leg.send({ type: 'narrowed', policy: canonicalBytes({ ...at.policy }) });
+    await turns();
+  }
+  t.is(kept.length, 1);
+  for (const message of kept) send(message);
+  await turns();
+  t.deepEqual(console.about(await console.request('reboot')), ['answer:no']);
+});
+
 const lies: Record<string, (at: TestAppliance) => Record<string, string>> = {
   'the one of the link, played again': at => ({ nonce: toBase64Url(at.all('certify')[0]?.nonce ?? random(16)) }),
   'one of another session': () => ({ sid: toBase64Url(random(16)) }),
