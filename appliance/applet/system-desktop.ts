@@ -9,6 +9,7 @@ import { ApplianceError } from '../errors.ts';
 import { type CustomerDesktop, openDesktop } from './desktop.ts';
 import { loadJpegAddon } from './jpeg-addon.ts';
 import { NodePictureCodecs } from './picture-codecs.ts';
+import { watchPresence } from './presence/watch.ts';
 
 export interface SystemDesktopOptions {
   readonly clock: Clock;
@@ -77,6 +78,8 @@ export class SystemDesktop implements Desktop {
       close: () => stop(), // it goes with the desktop; the customer may share it once more before
     };
   };
+
+  readonly watchPresence = (tell: (isAway: boolean) => void) => watchPresence(this.#options, tell);
 
   /** Null where the screen could not be opened: that has been told. */
   async #desktop(): Promise<CustomerDesktop | null> {

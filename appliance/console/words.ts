@@ -150,6 +150,7 @@ const endReasons: Readonly<Record<string, string>> = {
   'rights-frozen': 'Rights are frozen until the appliance renews them',
   'appliance-away': 'The customer’s program can’t reach the appliance',
   'technician-unknown': 'The customer’s program does not know yet who you are',
+  'customer-away': 'Nobody is at the customer’s screen',
   'codes-differ': 'The customer said that the codes differ',
   'codes-needed': 'The codes have to be compared first',
 };

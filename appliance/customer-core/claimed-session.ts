@@ -18,8 +18,9 @@ import { Credentials } from './credentials.ts';
 import type { HostEvent, HostLine, HostLog } from './host-log.ts';
 import type { Claimed } from './leg.ts';
 import type { Legs } from './legs.ts';
-import { isWider, parsePolicy } from './narrowing.ts';
+import { parsePolicy } from './narrowing.ts';
 import type { AppletSigner } from './objects.ts';
+import { PolicyRenewal } from './policy-renewal.ts';
 import { Receipts } from './receipts.ts';
 import { Reports } from './reports.ts';
 import { SessionActions } from './session-actions.ts';
@@ -62,6 +63,7 @@ export class ClaimedSession {
   readonly #parts: ClaimedSessionParts;
   readonly #time: ApplianceTime;
   readonly #credentials: Credentials;
+  readonly #renewal: PolicyRenewal;
   readonly #receipts: Receipts;
   readonly #link: SessionLink;
   readonly #recording: SessionRecording;
@@ -86,6 +88,7 @@ export class ClaimedSession {
     this.reports = this.#makeReports();
     this.#receipts = new Receipts(receipt => legs.send({ type: 'receipt', ...receipt }));
     this.#credentials = this.#makeCredentials();
+    this.#renewal = this.#makeRenewal();
     this.#link = this.#makeLink();
     this.rights = this.#makeRights(claimed.silenceMs);
     this.#recording = this.#makeRecording();
@@ -152,7 +155,7 @@ export class ClaimedSession {
     this.#receipts.resend();
     this.reports.resend();
     this.#askLease();
-    this.#renewPolicy(); // a notice may have been lost
+    this.#renewal.legRenewed();
   }
 
   answer(consentId: Bytes, answer: 'yes' | 'no'): void {
@@ -182,6 +185,7 @@ export class ClaimedSession {
     if (this.#isHalted) return;
     this.#isHalted = true;
     this.rights.close(by);
+    this.#renewal.close();
     this.#actions.linkEnded();
     this.chat.linkEnded();
     this.#desktop?.close();
@@ -247,17 +251,7 @@ export class ClaimedSession {
     this.#credentials.narrowed(policy);
     this.rights.narrow(policy);
     this.#desktop?.changed();
-    if (isWider(policy, this.rights.narrowing)) this.#renewPolicy();
-  }
-
-  #renewPolicy(): void {
-    const { link } = this.#link;
-    if (link === null || this.#isHalted) return;
-    void this.#credentials.renew(policy => {
-      if (this.#link.link !== link || this.#isHalted) return;
-      this.rights.renewed(policy);
-      this.#desktop?.changed();
-    });
+    this.#renewal.told(policy, this.rights.narrowing);
   }
 
   /** The technician's link and all on it, at once. */
@@ -284,6 +278,7 @@ export class ClaimedSession {
     if (policy === null) throw new ApplianceError('defect', 'session.no-policy', 'a link without a credential');
     this.#hasLease = false;
     this.rights.linkStarted(policy);
+    this.#renewal.linkStarted(policy);
     link.onStream(stream => this.#stream(stream));
     view.update({
       ...{ phase: 'active', technician: { name: this.#technician, since: clock.now() }, mayWrite: true },
@@ -334,12 +329,12 @@ export class ClaimedSession {
   }
 
   /** Why nothing but chat is possible now. */
-  #whyNot(): string | null {
+  #whyNot(action: string): string | null {
     if (!this.#parts.legs.isUp) return 'appliance-away';
     if (this.#technician === '') return 'technician-unknown';
     if (this.#codes.whyNot !== null) return this.#codes.whyNot;
     if (!this.rights.isVisible) return 'no-window';
-    return this.rights.isFrozen ? 'rights-frozen' : null;
+    return this.rights.isFrozen ? 'rights-frozen' : this.rights.presence.whyNot(action);
   }
 
   // What is said to the appliance.
@@ -388,12 +383,23 @@ export class ClaimedSession {
     });
   }
 
+  #makeRenewal(): PolicyRenewal {
+    return new PolicyRenewal({
+      ...{ clock: this.#parts.options.clock, credentials: this.#credentials },
+      link: () => (this.#isHalted ? null : this.#link.link),
+      renewed: policy => {
+        this.rights.renewed(policy);
+        this.#desktop?.changed();
+      },
+    });
+  }
+
   #makeLink(): SessionLink {
     const { options, psk, staticKey, refusals } = this.#parts;
     const { clock, crypto, keys, unacknowledgedBytes, openRelay } = options;
     return new SessionLink({
       ...{ clock, crypto, keys, psk, staticKey, unacknowledgedBytes, openRelay, sid: this.sid },
-      certify: spk => this.#credentials.certify(spk),
+      certify: spk => this.#credentials.certify(spk, 'handshake'),
       trustedNow: () => this.#time.now(),
       started: link => this.#started(link),
       attached: isAttached => this.#attached(isAttached),
@@ -510,7 +516,7 @@ export class ClaimedSession {
       ...{ clock, view, actions, reports: this.reports, receipts: this.#receipts },
       rights: () => this.rights,
       link: () => this.#identity(),
-      whyNot: () => this.#whyNot(),
+      whyNot: action => this.#whyNot(action),
       tell: message => this.#tell(message),
       log: (event, about) => this.log(event, about),
       refused: what => refusals.count(what),

@@ -28,7 +28,10 @@ export interface CredentialsOptions {
   readonly send: (message: FromApplet) => boolean;
 }
 
+export type CredentialPurpose = 'handshake' | 'renewal';
+
 interface Asked {
+  readonly purpose: CredentialPurpose;
   readonly nonce: Bytes;
   readonly staticKey: Bytes;
   readonly cancel: Cancel;
@@ -54,30 +57,26 @@ export class Credentials {
     return this.#policy;
   }
 
-  /**
-   * What may be asked for is asked anew, for the link there is: as fresh as for a new one, and signed as for it. Where a handshake asks
-   * just then, or there is no answer, nothing changes.
-   */
-  async renew(renewed: (policy: Narrowing) => void): Promise<void> {
-    const staticKey = this.#staticKey;
-    if (staticKey === null || this.#asked !== null) return;
-    try {
-      await this.certify(staticKey);
-    } catch (error) {
-      if (error instanceof ApplianceError) return;
-      throw error;
-    }
-    if (this.#policy !== null) renewed(this.#policy);
+  /** What the last credential was made for. */
+  get staticKey(): Bytes | null {
+    return this.#staticKey;
   }
 
-  /** @throws ApplianceError `credential.refused`, `credential.unavailable` */
-  certify(staticKey: Bytes): Promise<Signed> {
+  get isAsking(): CredentialPurpose | null {
+    return this.#asked?.purpose ?? null;
+  }
+
+  /**
+   * What was asked for before is dropped.
+   * @throws ApplianceError `credential.refused`, `credential.unavailable`
+   */
+  certify(staticKey: Bytes, purpose: CredentialPurpose): Promise<Signed> {
     this.#drop(unavailable('another one is asked for'));
     const nonce = this.#options.crypto.randomBytes(NONCE_BYTES);
     if (!this.#options.send({ type: 'certify', spk: staticKey, nonce })) throw unavailable('no leg to the appliance');
     return new Promise((resolve, reject) => {
       const cancel = this.#options.clock.after(ANSWER_MS, () => this.#drop(unavailable('no answer')));
-      this.#asked = { nonce, staticKey, cancel, resolve, reject, notice: null };
+      this.#asked = { purpose, nonce, staticKey, cancel, resolve, reject, notice: null };
     });
   }
 

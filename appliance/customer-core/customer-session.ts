@@ -23,6 +23,7 @@ export class CustomerSession {
   readonly #head = Promise.withResolvers<string>();
   #claimed: ClaimedSession | null = null;
   #ending: Promise<void> | null = null;
+  #stopWatching: () => void = () => undefined;
   #isVisible = true;
   /** The appliance has said that the session is over: it hears nothing more of it. */
   #isOverThere = false;
@@ -57,6 +58,8 @@ export class CustomerSession {
     });
     this.#claimed = session;
     session.windowVisible(this.#isVisible);
+    this.#stopWatching =
+      this.#options.desktop?.watchPresence?.(isAway => this.customerAway(isAway)) ?? this.#stopWatching;
     this.#legs.listen({
       message: message => session.message(message),
       renewed: () => session.renewed(),
@@ -123,6 +126,7 @@ export class CustomerSession {
     const { view, over } = this.#options;
     const session = this.#claimed;
     session?.halt(reason);
+    this.#stopWatching();
     const nothing = {
       technician: null,
       isTyping: false,

@@ -13,4 +13,6 @@ export interface Desktop {
   readonly openInput: (() => Later<InputSink>) | null;
   /** Null where there is none to share. @throws ApplianceError `clipboard.unavailable` */
   readonly openClipboard: (() => Later<SystemClipboard>) | null;
+  /** Tells when nobody is at the screen any more, and when somebody is. Null where that can't be known. @returns stops it */
+  readonly watchPresence: ((tell: (isAway: boolean) => void) => () => void) | null;
 }

@@ -36,6 +36,8 @@ export interface GrantsOptions {
   readonly isFrozen: () => boolean;
   /** Whether the action still waits until the codes of this link were compared. */
   readonly awaitsCodes: (action: string) => boolean;
+  /** Whether nobody is at the screen and it may not begin so. */
+  readonly awaitsCustomer: (action: string) => boolean;
   /** Empties the queues of the action and lets go of its keys; the number has been raised before. */
   readonly stopped: (held: HeldGrant, by: string) => void;
 }
@@ -120,6 +122,7 @@ export class HeldGrants {
     const permits = permissionsOf(this.#options.narrowing());
     if (!mayAsk(consent, permits).allowed) throw refused('the policy does not allow it (any more)');
     if (this.#options.awaitsCodes(grant.action)) throw refused('the codes were not compared');
+    if (this.#options.awaitsCustomer(grant.action)) throw refused('nobody is at the screen');
   }
 
   #whyNot(number: number, action: string): Dropped | null {

@@ -35,6 +35,13 @@ export class Presence {
     this.#isAway = false;
   }
 
+  /** What nobody sees begin does not begin, where a yes from before would cover it. */
+  whyNot(action: string): 'customer-away' | null {
+    const rule = this.#options.narrowing().customerAway;
+    if (!this.#isAway || rule === 'continue') return null;
+    return rule === 'view-only' && QUIET.includes(action) ? null : 'customer-away';
+  }
+
   /** To be called when the policy was narrowed, too. */
   apply(): void {
     if (!this.#isAway) return;

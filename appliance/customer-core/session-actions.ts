@@ -50,7 +50,7 @@ export interface SessionActionsOptions {
   readonly actions: ReadonlyMap<string, CustomerAction>;
   readonly link: () => LinkIdentity | null;
   /** Why nothing may be asked for just now; null when it may. */
-  readonly whyNot: () => string | null;
+  readonly whyNot: (action: string) => string | null;
   readonly tell: (message: FromApplet) => void;
   readonly log: (event: HostEvent, about: Partial<HostLine>) => void;
   readonly refused: (what: Refusal) => void;
@@ -184,7 +184,7 @@ export class SessionActions {
 
   #whyNot(action: string): string | null {
     if (this.#requests.size >= MAX_REQUESTS) return 'too-many';
-    return this.#options.whyNot() ?? this.#options.actions.get(action)?.whyNot?.() ?? null;
+    return this.#options.whyNot(action) ?? this.#options.actions.get(action)?.whyNot?.() ?? null;
   }
 
   #answered(request: Request, outcome: Outcome): void {

@@ -70,6 +70,7 @@ export class SessionRights {
       ...{ clock, verify, sid, link, consents: this.consents, gate: this.gate, stopped: options.stopped },
       isFrozen: () => this.isFrozen,
       narrowing: () => this.#narrowing,
+      awaitsCustomer: action => this.presence.whyNot(action) !== null,
       awaitsCodes: action => !this.#areCodesCompared && mustCompareCodes(action, this.#codesRule),
     });
     this.presence = new Presence({ narrowing: () => this.#narrowing, grants: this.grants, endSession: end });

@@ -64,7 +64,13 @@ async function optionsFor(entry: Extract<ToWorker, { type: 'open' }>['entry'], h
     openRelay: (leg: Parameters<GatewaySockets['openRelay']>[0]) => sockets.openRelay(leg),
     openHostLog: () => new MemoryHostLog(),
     actions: new Map(),
-    desktop: { codecs: browserCodecs, openScreen: () => screens.open(), openInput: null, openClipboard: null },
+    desktop: {
+      codecs: browserCodecs,
+      openScreen: () => screens.open(),
+      openInput: null,
+      openClipboard: null,
+      watchPresence: null,
+    },
     unacknowledgedBytes: UNACKNOWLEDGED_BYTES.browser,
     over: () => undefined, // the window shows it, with the report
   } as const;

@@ -1,5 +1,6 @@
 // The walking path with nothing in anybody's place but the console's page: a real appliance, a real download, the real applet
 // on a customer's desktop with his browser, and a link over the real relay.
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -83,6 +84,15 @@ test.serial('F-01 F-03 E-01 B-03 D-02 G-07 from the link to the report, on a rea
   await sayYes(page, 'Show your screen?');
   await page.getByText('Your screen is being watched').waitFor();
   t.deepEqual(console.about(request), ['asked', 'answer:yes', 'started']);
+
+  // Nobody at the screen: control stops, as the group's policy is when nobody has changed it.
+  const control = await console.request('launch-remote-control');
+  await sayYes(page, 'Allow control of this computer?');
+  await page.getByText('Your computer is being controlled').waitFor();
+  execFileSync('xset', ['s', 'activate'], { env: desktop.environment });
+  await page.getByText('Your computer is being controlled').waitFor({ state: 'hidden' });
+  t.is(console.about(control).at(-1), 'end:customer:customer-away');
+  execFileSync('xset', ['s', 'reset'], { env: desktop.environment });
 
   // The portal starts anew: what runs goes on, and the applet finds its way back.
   await appliance.processes.portal.restart('SIGKILL');

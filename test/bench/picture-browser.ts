@@ -32,6 +32,7 @@ async function desktopOn(environment: NodeJS.ProcessEnv): Promise<Desktop> {
       throw new ApplianceError('unavailable', 'input.unavailable', 'this display takes no input');
     },
     openClipboard: null,
+    watchPresence: null,
   };
 }
 

@@ -88,7 +88,7 @@ async function recorded(appliance: Appliance, work: Work, seconds: number): Prom
     captures.push(await capture(environment.DISPLAY ?? ''));
   };
   try {
-    const desk = { codecs, openScreen: () => opened.screen, openInput: null, openClipboard: null };
+    const desk = { codecs, openScreen: () => opened.screen, openInput: null, openClipboard: null, watchPresence: null };
     await using session = await RecordedSession.begin(appliance, desk);
     await desktop.begin(work);
     await delay(seconds * 1000);

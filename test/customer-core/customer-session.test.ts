@@ -5,9 +5,8 @@ import { LEASE_ASK_MS } from '../../appliance/customer-core/claimed-session.ts';
 import { END_AFTER_LAPSE_MS } from '../../appliance/customer-core/leases.ts';
 import { MAX_UNCONFIRMED } from '../../appliance/customer-core/session-chat.ts';
 import { toBase64Url } from '../../appliance/guid.ts';
-import { canonicalBytes } from '../../appliance/protocol/canonical-json.ts';
 import { writeConsent } from '../../appliance/protocol/consent.ts';
-import { policy, random, TestAppliance, turns } from './test-appliance.ts';
+import { random, TestAppliance, turns } from './test-appliance.ts';
 
 test('F-03 the applet claims with T and its key, and waits; nobody has seen the GUID', async t => {
   const at = new TestAppliance();
@@ -327,96 +326,6 @@ test('D-04 without the appliance’s grant a yes is given up', async t => {
   await at.pass(10_000);
   t.is(console.about(request).at(-1), 'end:appliance:appliance');
 });
-
-test('D-06 a policy that is narrowed stops what it does not allow any more; a wider one has no effect by itself', async t => {
-  const at = new TestAppliance();
-  await at.start();
-  const console = await at.connect();
-  await console.ask('launch-desktop-viewing');
-  await at.pass(3000);
-  await console.ask('send-files');
-  const narrowed = { ...policy, actions: ['send-files'] };
-  at.policy = narrowed;
-  at.leg.send({ type: 'narrowed', policy: canonicalBytes(narrowed) });
-  await turns();
-  t.deepEqual(
-    at.view.state.running.map(({ action }) => action),
-    ['send-files'],
-  );
-  at.leg.send({ type: 'narrowed', policy: canonicalBytes({ ...policy, actions: [...policy.actions, 'reboot'] }) });
-  await turns();
-  for (const action of ['reboot', 'launch-desktop-viewing'])
-    t.deepEqual(console.about(await console.request(action)), ['answer:no']);
-});
-
-test('D-01 D-06 what may be asked for grows on the link there is, by the appliance’s signature; what was allowed stays as it was', async t => {
-  const at = new TestAppliance();
-  at.policy = { ...policy, actions: ['send-files'], maxConsentMs: 60_000 };
-  await at.start();
-  const console = await at.connect();
-  await console.ask('send-files');
-  const until = () => at.view.state.running.map(running => running.until);
-  const before = until();
-  t.deepEqual(console.about(await console.request('reboot')), ['answer:no']);
-  at.policy = { ...policy, actions: ['reboot', 'send-files'], maxConsentMs: 600_000 };
-  at.leg.send({ type: 'narrowed', policy: canonicalBytes({ ...at.policy }) });
-  await turns();
-  t.deepEqual(until(), before);
-  await at.pass(3000);
-  t.deepEqual(console.about(await console.ask('reboot')), ['asked', 'answer:yes', 'started']);
-  t.is(at.all('certify').length, 2, 'once more than for the link');
-});
-
-test('D-06 attack: a credential made before a policy was narrowed, and held back until after, gives nothing back', async t => {
-  const at = new TestAppliance({ policy: { actions: ['send-files'] } });
-  await at.start();
-  const console = await at.connect();
-  const { leg } = at;
-  const send = leg.send.bind(leg);
-  const kept: Parameters<typeof send>[0][] = [];
-  leg.send = message => (message.type === 'credential' ? void kept.push(message) : send(message));
-  for (const actions of [['reboot', 'send-files'], ['send-files']]) {
-    at.policy = { ...policy, actions };
-    leg.send({ type: 'narrowed', policy: canonicalBytes({ ...at.policy }) });
-    await turns();
-  }
-  t.is(kept.length, 1);
-  for (const message of kept) send(message);
-  await turns();
-  t.deepEqual(console.about(await console.request('reboot')), ['answer:no']);
-});
-
-const lies: Record<string, (at: TestAppliance) => Record<string, string>> = {
-  'the one of the link, played again': at => ({ nonce: toBase64Url(at.all('certify')[0]?.nonce ?? random(16)) }),
-  'one of another session': () => ({ sid: toBase64Url(random(16)) }),
-  'one of the console’s': () => ({ role: 'console' }),
-  'one of another applet': () => ({ apk: toBase64Url(random(91)) }),
-  'one that names another policy': () => ({ policy: toBase64Url(random(32)) }),
-};
-for (const [what, lie] of Object.entries(lies)) {
-  test(`D-06 attack: a policy that grows by ${what} does not grow`, async t => {
-    const at = new TestAppliance();
-    at.policy = { ...policy, actions: ['send-files'] };
-    await at.start();
-    const console = await at.connect();
-    at.policy = { ...policy, actions: ['reboot', 'send-files'] };
-    at.credentialLie = lie(at);
-    at.leg.send({ type: 'narrowed', policy: canonicalBytes({ ...at.policy }) });
-    await turns();
-    t.is(at.all('certify').length, 2);
-    t.deepEqual(console.about(await console.request('reboot')), ['answer:no']);
-    at.credentialLie = {};
-    at.leg.send({ type: 'narrowed', policy: canonicalBytes({ ...at.policy }) });
-    await at.pass(10_000); // the first question has had its time
-    at.leg.send({ type: 'narrowed', policy: canonicalBytes({ ...at.policy }) });
-    await turns();
-    t.deepEqual(
-      console.about(await console.ask('reboot')),
-      ['asked', 'answer:yes', 'started'],
-      'and does by the right one',
-    );
-  });
-}
 
 test('D-02 on hold what runs stops and the link stays; chat goes on', async t => {
   const at = new TestAppliance();

@@ -13,6 +13,7 @@ import { InputGate } from '../../appliance/customer-core/input-gate.ts';
 import { LeaseKeeper } from '../../appliance/customer-core/leases.ts';
 import type { Narrowing } from '../../appliance/customer-core/narrowing.ts';
 import type { AppletSigned } from '../../appliance/customer-core/objects.ts';
+import { Presence } from '../../appliance/customer-core/presence.ts';
 import { Reports } from '../../appliance/customer-core/reports.ts';
 import { sessionIdFrom, toBase64Url } from '../../appliance/guid.ts';
 import type { Bytes } from '../../appliance/protocol/bytes.ts';
@@ -52,6 +53,7 @@ export class TestCustomer {
   readonly consents: Consents;
   readonly leases: LeaseKeeper;
   readonly grants: HeldGrants;
+  readonly presence: Presence;
   readonly reports: Reports;
   readonly time: ApplianceTime;
   readonly appletKey: KeyObject;
@@ -77,6 +79,11 @@ export class TestCustomer {
     this.consents = this.#makeConsents();
     this.leases = this.#makeLeases();
     this.grants = this.#makeGrants();
+    this.presence = new Presence({
+      narrowing: () => this.narrowing,
+      grants: this.grants,
+      endSession: reason => this.done.push(`session ended: ${reason}`),
+    });
     this.reports = new Reports({
       ...{ clock, sid, sign: this.appletSigns, applianceTime: () => clock.now() },
       sha256: bytes => new Uint8Array(createHash('sha256').update(bytes).digest()),
@@ -171,6 +178,7 @@ export class TestCustomer {
       ...{ clock, sid, consents, gate, verify: this.#verify, link: () => this.#link },
       isFrozen: () => this.leases.isFrozen,
       narrowing: () => this.narrowing,
+      awaitsCustomer: action => this.presence.whyNot(action) !== null,
       awaitsCodes: action => !this.mayControl && action === 'launch-remote-control',
       stopped: ({ number }, by) => {
         this.done.push(`stopped by ${by}`);

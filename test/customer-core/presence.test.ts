@@ -1,5 +1,4 @@
 import test from 'ava';
-import { Presence } from '../../appliance/customer-core/presence.ts';
 import { openCustomer } from './open-customer.ts';
 
 async function open(customerAway: 'continue' | 'view-only' | 'end') {
@@ -9,12 +8,7 @@ async function open(customerAway: 'continue' | 'view-only' | 'end') {
   at.clock.advance(500);
   const made = at.grantFor(viewing.consentId, { action: 'launch-desktop-viewing' });
   await at.grants.accept(made.payload, made.signature);
-  const presence = new Presence({
-    narrowing: () => at.narrowing,
-    grants: at.grants,
-    endSession: reason => at.done.push(`session ended: ${reason}`),
-  });
-  return { at, control, presence, running: () => at.grants.list().map(({ grant }) => grant.action) };
+  return { at, control, presence: at.presence, running: () => at.grants.list().map(({ grant }) => grant.action) };
 }
 
 test('D-06 nobody there: "continue" lets run what was allowed', async t => {
@@ -47,3 +41,24 @@ test('D-06 nobody there: a policy narrowed meanwhile holds at once', async t => 
   presence.apply();
   t.deepEqual(running(), ['launch-desktop-viewing']);
 });
+
+const withinOneYes: Record<string, { rule: 'continue' | 'view-only' | 'end'; begins: boolean[] }> = {
+  'goes on where the rule is "continue"': { rule: 'continue', begins: [true, true] },
+  'begins nothing but what shows where it is "view-only"': { rule: 'view-only', begins: [false, true] },
+  'begins nothing where it is "end"': { rule: 'end', begins: [false, false] },
+};
+for (const [what, { rule, begins }] of Object.entries(withinOneYes)) {
+  test(`D-06 attack: nobody there: what a yes from before would cover ${what}`, async t => {
+    const at = openCustomer({ customerAway: rule });
+    for (const [n, action] of ['launch-remote-control', 'launch-desktop-viewing'].entries()) {
+      const { consentId } = await at.ask(action, 'yes');
+      at.clock.advance(500);
+      const made = at.grantFor(consentId, { action });
+      at.presence.left();
+      const accepted = at.grants.accept(made.payload, made.signature);
+      if (begins[n]) await t.notThrowsAsync(accepted);
+      else await t.throwsAsync(accepted, { message: 'nobody is at the screen' });
+      at.presence.returned();
+    }
+  });
+}

@@ -3,7 +3,7 @@ import test, { type ExecutionContext } from 'ava';
 import { ApplianceError } from '../../appliance/errors.ts';
 import type { Bytes } from '../../appliance/protocol/bytes.ts';
 import { writeConsent } from '../../appliance/protocol/consent.ts';
-import { policy, TestAppliance, type TestConsole, turns } from './test-appliance.ts';
+import { type PolicyFields, policy, TestAppliance, type TestConsole, turns } from './test-appliance.ts';
 import { OwnHands, TestDesktop, WatchedScreen } from './test-desktop.ts';
 
 const VIEWING = 'launch-desktop-viewing';
@@ -19,9 +19,9 @@ function numberOf(console: TestConsole, request: Bytes): number {
 }
 
 /** A session in which the customer shows his screen, and a console that watches. */
-async function watched() {
+async function watched(policy: Partial<PolicyFields> = {}) {
   const desktop = new TestDesktop();
-  const at = new TestAppliance({ desktop, policy: { actions } });
+  const at = new TestAppliance({ desktop, policy: { actions, ...policy } });
   await at.start();
   const console = await at.connect();
   const viewing = await console.ask(VIEWING);
@@ -33,8 +33,8 @@ async function watched() {
 }
 
 /** The same, and the technician may act. */
-async function controlled() {
-  const whole = await watched();
+async function controlled(policy: Partial<PolicyFields> = {}) {
+  const whole = await watched(policy);
   const control = await whole.console.ask(CONTROL);
   const hands = new OwnHands(whole.console);
   await whole.at.pass(600); // nothing is admitted just after a question
@@ -99,6 +99,33 @@ test('E-04 D-02 the customer drops from control to viewing: input stops before a
     at.view.state.running.map(({ action }) => action),
     [VIEWING],
   );
+});
+
+test('D-06 D-01 the customer locks his screen: control stops, viewing goes on, and he is asked nothing until he is back', async t => {
+  const { desktop, hands, number, at, console, control } = await controlled({ customerAway: 'view-only' });
+  desktop.away?.(true);
+  hands.key(number, 97);
+  await turns();
+  t.deepEqual(keys(desktop), []);
+  t.deepEqual(
+    at.view.state.running.map(({ action }) => action),
+    [VIEWING],
+  );
+  t.is(console.about(control).at(-1), 'end:customer:customer-away');
+  t.is(console.about(await console.request(CONTROL)).at(-1), 'end:appliance:customer-away');
+  t.is(at.view.state.question, null);
+  desktop.away?.(false);
+  t.deepEqual(console.about(await console.request(CONTROL)), ['asked']);
+  await at.session.end('customer');
+  t.is(desktop.away, null, 'nobody watches any more');
+});
+
+test('D-06 D-01 the customer locks his screen where everything is to stop then: the session ends', async t => {
+  const { desktop, at } = await controlled({ customerAway: 'end' });
+  desktop.away?.(true);
+  await at.pass(5000);
+  t.is(at.view.state.phase, 'ended');
+  t.like(at.all('end').at(-1), { reason: 'customer-away' });
 });
 
 test('E-04 pointing is in pixels of the picture: of one monitor as of all', async t => {

@@ -49,7 +49,7 @@ export const random = (bytes: number): Bytes => new Uint8Array(randomBytes(bytes
 const RECEIPT_KID = 'receipts-key-001';
 const TECHNICIAN = { id: toBase64Url(random(16)), name: 'Tina' };
 
-type PolicyFields = {
+export type PolicyFields = {
   readonly actions: string[];
   readonly maxConsentMs: number;
   readonly singlePrompt: boolean;

@@ -146,6 +146,14 @@ export class TestDesktop implements Desktop {
     throw new ApplianceError('unavailable', 'input.unavailable', 'no screen yet, or no hands');
   };
   readonly openClipboard = () => this.clipboard;
+  /** Says that nobody is at the screen, or somebody is again; null: nobody watches. */
+  away: ((isAway: boolean) => void) | null = null;
+  readonly watchPresence = (tell: (isAway: boolean) => void) => {
+    this.away = tell;
+    return () => {
+      this.away = null;
+    };
+  };
 }
 
 /** The console's end of the stream `screen`. */

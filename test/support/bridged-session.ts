@@ -79,6 +79,7 @@ export class BridgedSession implements AsyncDisposable {
         throw new ApplianceError('unavailable', 'input.unavailable', 'this display takes no input');
       },
       openClipboard: null,
+      watchPresence: null,
     });
     customer.session.windowVisible(true); // there is none here; without one nothing may be done
     await technician.until(made.id, ({ state }) => state === 'waiting');

@@ -24,6 +24,7 @@ export class BusyDesktop implements Desktop, Disposable {
   readonly screen = new BusyScreen(640, 400);
   readonly hands = new WrittenHands();
   readonly openClipboard = null;
+  readonly watchPresence = null;
   #drawn = 0;
   readonly #stop = systemClock.every(EVERY_MS, () => this.#draw());
 

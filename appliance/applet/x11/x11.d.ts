@@ -128,12 +128,19 @@ declare module 'x11' {
     CreateCursor(id: number, picture: number, hotX: number, hotY: number): void;
   }
 
+  interface ScreenSaver extends Extension {
+    readonly eventMask: { readonly Notify: number };
+    SelectInput(drawable: number, mask: number): void;
+    QueryInfo(drawable: number, answer: Answer<{ readonly state: number }>): void;
+  }
+
   interface Extensions {
     readonly damage: Damage;
     readonly fixes: Fixes;
     readonly randr: RandR;
     readonly render: Render;
     readonly shm: Shm;
+    readonly 'screen-saver': ScreenSaver;
   }
 
   interface Client extends EventEmitter {

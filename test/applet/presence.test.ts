@@ -1,0 +1,89 @@
+// Whether anybody is at the customer's screen, asked of a real X server and a real logind.
+import { execFileSync } from 'node:child_process';
+import test from 'ava';
+import { watchLockHint } from '../../appliance/applet/presence/lock-hint.ts';
+import { watchScreenSaver } from '../../appliance/applet/presence/screen-saver.ts';
+import { signs } from '../../appliance/applet/presence/watch.ts';
+import { systemClock } from '../../appliance/clock.ts';
+import { Logind } from '../support/logind.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { Desktop } from './desktop.ts';
+
+const desktop = await Desktop.open();
+const logind = await Logind.start();
+test.after.always(async () => {
+  logind[Symbol.dispose]();
+  await desktop[Symbol.asyncDispose]();
+});
+
+/** What was told, each waited for in turn. */
+function hearing() {
+  const told: boolean[] = [];
+  let waiting = Promise.withResolvers<void>();
+  return {
+    told,
+    tell: (isAway: boolean) => {
+      told.push(isAway);
+      waiting.resolve();
+    },
+    async next(): Promise<boolean | undefined> {
+      await waiting.promise;
+      waiting = Promise.withResolvers();
+      return told.at(-1);
+    },
+  };
+}
+
+function saver(what: 'activate' | 'reset'): void {
+  execFileSync('xset', ['s', what], { env: desktop.environment });
+}
+
+test.serial('D-06 a screen that was locked, and unlocked, is told as logind has it', async t => {
+  const heard = hearing();
+  const stop = watchLockHint({ clock: systemClock, environment: logind.environment, tell: heard.tell });
+  logind.lock(true);
+  t.true(await heard.next());
+  logind.lock(false);
+  t.false(await heard.next());
+  stop();
+});
+
+test.serial('D-06 a screen that is locked already is told at once', async t => {
+  logind.lock(true);
+  const heard = hearing();
+  const stop = watchLockHint({ clock: new ManualClock(), environment: logind.environment, tell: heard.tell });
+  t.true(await heard.next());
+  stop();
+  logind.lock(false);
+});
+
+test('D-06 attack: the number of a desktop’s session is no argument of another kind', t => {
+  for (const session of ['', '--help', 'c1 c2', '../c1', 'c'.repeat(65)]) {
+    const clock = new ManualClock();
+    watchLockHint({ clock, environment: { ...logind.environment, XDG_SESSION_ID: session }, tell: () => t.fail() });
+    t.is(clock.timers, 0, session);
+  }
+});
+
+test.serial('D-06 a screen that goes blank for want of anybody, and comes back, is told', async t => {
+  const heard = hearing();
+  const stop = watchScreenSaver({ clock: systemClock, environment: desktop.environment, tell: heard.tell });
+  saver('activate');
+  t.true(await heard.next());
+  saver('reset');
+  t.false(await heard.next());
+  stop();
+});
+
+test('D-06 of a display that is not there nothing is told', async t => {
+  const stop = watchScreenSaver({ clock: systemClock, environment: { DISPLAY: ':65000' }, tell: () => t.fail() });
+  stop();
+  t.pass();
+});
+
+test('D-06 who is away by two signs is away once, and back when both are gone', t => {
+  const told: boolean[] = [];
+  const [locked, blank] = signs(2, isAway => told.push(isAway));
+  for (const say of [() => blank(true), () => locked(true), () => blank(false), () => locked(false)]) say();
+  t.deepEqual(told, [true, false]);
+});
