@@ -24,6 +24,7 @@ import { SignerClient } from '../pki/signer-client.ts';
 import { readBackupIdentity, readPinKey, readStoreKeys } from '../pki/store-keys.ts';
 import { AppletLegs } from '../portal/applet-legs.ts';
 import { auditDesk } from '../portal/audit-desk.ts';
+import { adoptBackup, BACKUP_FILE_PATH, fetchBackupFile, takeBackupFile } from '../portal/backup-acts.ts';
 import { BackupDesk } from '../portal/backup-desk.ts';
 import { CertificateDesk } from '../portal/certificate-desk.ts';
 import { diagnosticFiles } from '../portal/diagnostics.ts';
@@ -108,7 +109,8 @@ class PortalProcess {
     await audit.start();
     const secret = readBackupIdentity(this.#dataFolder);
     const made = { store, keys, dataFolder: this.#dataFolder, identity: secret, keep: backup.keep };
-    const backups = new Backups({ ...made, ...shared });
+    const backups = new Backups({ ...made, ...shared, migrations: this.#code('migrations') });
+    await backups.sweep();
     const gatewayList = new GatewayList({
       signer: this.#signer,
       clock: systemClock,
@@ -250,7 +252,7 @@ class PortalProcess {
 
   /** The other realm, on a socket of its own. */
   async #openSettings(
-    { backups, ...domain }: Domain,
+    domain: Domain,
     parts: Pick<SettingsPortalParts, 'identity' | 'settings' | 'certificates' | 'assets'>,
   ): Promise<void> {
     const metrics = new Metrics();
@@ -259,18 +261,24 @@ class PortalProcess {
     await updates.noteStart();
     const portal = new SettingsPortal({
       ...{ ...parts, updates },
-      backups: new BackupDesk(
-        backups,
-        actor => makeBackup({ ...domain, backups }, actor),
-        (actor, name) => checkBackup({ ...domain, backups }, actor, name),
-      ),
+      backups: this.#backupDesk(domain),
       organisation: this.#config.current.organisation,
       publicFolder: this.#path(PUBLIC_FOLDER),
       ...{ clock: systemClock, log: this.#log, metrics },
     });
-    const listener = new SocketListener(this.#path('run', 'portal-settings.sock'), portal);
+    const listener = new SocketListener(this.#path('run', 'portal-settings.sock'), portal, BACKUP_FILE_PATH);
     await listener.listen();
     this.#closeSettings = () => listener.close();
+  }
+
+  #backupDesk(domain: Domain): BackupDesk {
+    return new BackupDesk(domain.backups, {
+      make: actor => makeBackup(domain, actor),
+      check: (actor, name) => checkBackup(domain, actor, name),
+      fetch: (actor, name) => fetchBackupFile(domain, actor, name),
+      take: (actor, stream, declared) => takeBackupFile(domain, actor, stream, declared),
+      adopt: (actor, taken) => adoptBackup(domain, actor, taken),
+    });
   }
 
   /** What other processes ask of the parts that are there once setup is done. */

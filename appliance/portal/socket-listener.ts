@@ -7,6 +7,8 @@ import type { Duplex } from 'node:stream';
 
 const HEADERS_MS = 10_000;
 const REQUEST_MS = 60_000;
+/** Of one that brings a large file, and may take its time. */
+const LONG_REQUEST_MS = 3_600_000;
 /** Longer than the gateway keeps its connections, so that it is the one who closes. */
 const KEEP_ALIVE_MS = 75_000;
 const DRAIN_MS = 1500; // the process has 3 s
@@ -22,11 +24,16 @@ export class SocketListener {
   readonly #path: string;
   readonly #server: Server;
 
-  constructor(path: string, answerer: Answerer) {
+  /** @param longPath where a request may take up to an hour; undefined for nowhere */
+  constructor(path: string, answerer: Answerer, longPath?: string) {
     this.#path = path;
     this.answerer = answerer;
-    const timeouts = { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, keepAliveTimeout: KEEP_ALIVE_MS };
-    this.#server = createServer(timeouts, (request, response) => this.answerer.handle(request, response));
+    const requestTimeout = longPath === undefined ? REQUEST_MS : LONG_REQUEST_MS;
+    const timeouts = { headersTimeout: HEADERS_MS, requestTimeout, keepAliveTimeout: KEEP_ALIVE_MS };
+    this.#server = createServer(timeouts, (request, response) => {
+      if (longPath !== undefined && request.url !== longPath) endWhenLate(request);
+      return this.answerer.handle(request, response);
+    });
     this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       socket.on('error', () => socket.destroy());
       if (this.answerer.upgrade === undefined) socket.destroy();
@@ -50,4 +57,12 @@ export class SocketListener {
     await closed;
     clearTimeout(timer);
   }
+}
+
+/** Its bytes have to be here in time, as they have on any other socket. */
+function endWhenLate(request: IncomingMessage): void {
+  const late = setTimeout(() => {
+    if (!request.complete) request.destroy();
+  }, REQUEST_MS);
+  request.once('close', () => clearTimeout(late));
 }

@@ -12,7 +12,7 @@ export const Manifest = z.strictObject({
   files: z.array(
     z.strictObject({
       /** Where it belongs in the data folder: `store/core.db`. */
-      path: z.string().regex(/^(store|keys|public)\/[a-z0-9.-]{1,64}$|^appliance\.yaml$/),
+      path: z.string().regex(/^(store|keys|public)\/(?!\.{1,2}$)[a-z0-9.-]{1,64}$|^appliance\.yaml$/),
       sha256: z.string().length(64),
       bytes: z.int(),
       /** Rows of each table, for files of the store. */
@@ -30,6 +30,8 @@ export const Summary = z.strictObject({
   files: z.int(),
   /** When it was opened again and checked. */
   verifiedAt: z.int(),
+  /** When somebody brought it; left out for one that was made here. */
+  takenAt: z.int().optional(),
 });
 export type Summary = z.infer<typeof Summary>;
 
@@ -41,4 +43,11 @@ export function sealedName(path: string): string {
 /** `20261124T080000Z` */
 export function backupName(at: number): string {
   return new Date(at).toISOString().replace(/\.\d+/, '').replaceAll(/[-:]/g, '');
+}
+
+/** When a backup of that name was made, ms UTC, to the second. */
+export function backupTime(name: string): number {
+  const [, ...parts] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(name) ?? [];
+  const [year = 1970, month = 1, ...rest] = parts.map(Number);
+  return Date.UTC(year, month - 1, ...rest);
 }

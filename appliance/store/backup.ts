@@ -1,12 +1,14 @@
 // Backups (J-05): consistent copies of every file, sealed to the backup key, opened again and compared before an older
 // one goes. The session keys are not in them: they have a backup of their own under a key of the day (TRUST, "Erasure").
-import { mkdtempSync } from 'node:fs';
+import { existsSync, mkdtempSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { identityToRecipient } from 'age-encryption';
 import type { Clock } from '../clock.ts';
 import { ApplianceError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { type BackupFile, describeBackupFile } from './backup-file.ts';
+import { roomForBackup, sweepIntakes, type TakenBackup, takeBackup } from './backup-intake.ts';
 import {
   backupName,
   MANIFEST_FILE,
@@ -16,6 +18,7 @@ import {
   Summary,
   sealedName,
 } from './backup-manifest.ts';
+import { readMigrations, requireKnown } from './migrations.ts';
 import { openManifest } from './restore.ts';
 import { hashFile, openFile, sealFile } from './sealed-file.ts';
 import { backUpSessionKeys } from './session-key-backup.ts';
@@ -34,6 +37,8 @@ export interface BackupOptions {
   /** `AGE-SECRET-KEY-1…` */
   readonly identity: string;
   readonly keep: number;
+  /** As the store's: what a backup that is brought may have been made by. */
+  readonly migrations: string;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -91,9 +96,71 @@ export class Backups {
     return checking;
   }
 
-  async #check(name: string): Promise<BackupInfo> {
+  /** @throws ApplianceError `backup.missing` */
+  async get(name: string): Promise<BackupInfo> {
     const found = (await this.list()).find(one => one.name === name);
     if (found === undefined) throw new ApplianceError('missing', 'backup.missing', 'there is no such backup');
+    return found;
+  }
+
+  /** A backup as one file. @throws ApplianceError `backup.missing` */
+  async file(name: string): Promise<BackupFile> {
+    await this.get(name);
+    return describeBackupFile(join(this.#folder, name), name);
+  }
+
+  /** How large a file may be that is brought just now, bytes. */
+  room(): Promise<number> {
+    return roomForBackup(this.#folder);
+  }
+
+  /** Before anything is brought: what a kill left of it goes. */
+  sweep(): Promise<void> {
+    return sweepIntakes(this.#folder);
+  }
+
+  /** Takes one in from a file; throws as `takeBackup`, or `backup.there-already`. It is none of ours before `adopt`. */
+  async take(stream: AsyncIterable<Uint8Array>, declared: number | null): Promise<TakenBackup> {
+    const { dataFolder, identity } = this.#options;
+    const taken = await takeBackup({ folder: this.#folder, dataFolder, identity }, stream, declared);
+    const name = backupName(taken.manifest.at);
+    if (!existsSync(join(this.#folder, name))) return taken;
+    await this.drop(taken);
+    throw thereAlready(name);
+  }
+
+  drop({ work }: TakenBackup): Promise<void> {
+    return rm(work, { recursive: true, force: true });
+  }
+
+  /**
+   * Opens what was taken as a restore would, and keeps it among the backups.
+   * @throws ApplianceError `backup.unlike`, `store.damaged`, `store.newer`, `backup.there-already`; nothing of it is left then
+   */
+  adopt(taken: TakenBackup): Promise<BackupInfo> {
+    const before = Promise.allSettled([this.#checking, this.#running]);
+    const adopting = before.then(() => this.#adopt(taken)).finally(() => this.drop(taken));
+    this.#checking = adopting.catch(() => undefined);
+    return adopting;
+  }
+
+  async #adopt({ work, manifest }: TakenBackup): Promise<BackupInfo> {
+    const folder = join(work, 'backup');
+    await this.#verify(work, folder, manifest);
+    const { clock, log } = this.#options;
+    const [bytes, files] = [manifest.files.reduce((sum, file) => sum + file.bytes, 0), manifest.files.length];
+    const now = clock.now();
+    const summary: Summary = { version: 1, at: manifest.at, bytes, files, verifiedAt: now, takenAt: now };
+    await writeFile(join(folder, SUMMARY_FILE), JSON.stringify(summary), { mode: 0o600, flush: true });
+    const name = backupName(manifest.at);
+    if (existsSync(join(this.#folder, name))) throw thereAlready(name);
+    await rename(folder, join(this.#folder, name));
+    log.info('backup.taken', { name, bytes, files });
+    return { name, ...summary };
+  }
+
+  async #check(name: string): Promise<BackupInfo> {
+    const found = await this.get(name);
     const { clock, identity } = this.#options;
     const [folder, work] = [join(this.#folder, name), mkdtempSync(join(this.#folder, '.check-'))];
     try {
@@ -179,8 +246,20 @@ export class Backups {
       if (file.counts !== null) {
         const counts = await checkFile(sqlcipherDriver, opened, keys.store);
         if (JSON.stringify(counts) !== JSON.stringify(file.counts)) throw unlike(file.path);
+        await this.#requireKnown(file.path, opened);
       }
       await rm(opened);
+    }
+  }
+
+  async #requireKnown(path: string, opened: string): Promise<void> {
+    const { keys, migrations } = this.#options;
+    const known = readMigrations(join(migrations, path === 'store/core.db' ? 'core' : 'log'));
+    const connection = await sqlcipherDriver.open(opened, keys.store, 'read');
+    try {
+      await requireKnown(connection, known, path);
+    } finally {
+      await connection.close();
     }
   }
 
@@ -204,10 +283,16 @@ export class Backups {
   }
 
   async #removeOld(): Promise<void> {
-    for (const { name } of (await this.list()).slice(this.#options.keep)) {
+    // One that was brought counts from then on, so that an old one is there for as long as it may be needed.
+    const newestFirst = (await this.list()).sort((a, b) => (b.takenAt ?? b.at) - (a.takenAt ?? a.at));
+    for (const { name } of newestFirst.slice(this.#options.keep)) {
       await rm(join(this.#folder, name), { recursive: true });
     }
   }
+}
+
+function thereAlready(name: string): ApplianceError {
+  return new ApplianceError('conflict', 'backup.there-already', `the backup ${name} is here already`);
 }
 
 function unlike(path: string): ApplianceError {

@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ApplianceError, defect } from '../errors.ts';
 import type { Database, Row } from './sql.ts';
+import type { Connection } from './sqlite/driver.ts';
 
 const FILE_NAME = /^(\d{4})-([a-z0-9-]+)\.sql$/;
 
@@ -59,6 +60,15 @@ export async function migrate(
     });
   }
   return missing.map(({ number, name }) => `${String(number).padStart(4, '0')}-${name}`);
+}
+
+/** Whether this release knows all that was done to a file. @throws ApplianceError `store.newer`, `store.migration-changed` */
+export async function requireKnown(
+  connection: Connection,
+  migrations: readonly Migration[],
+  file: string,
+): Promise<void> {
+  checkHistory(await connection.all('SELECT number, name, checksum FROM migration'), migrations, file);
 }
 
 function checkHistory(rows: readonly Row[], migrations: readonly Migration[], file: string): void {

@@ -3,6 +3,7 @@
 import { existsSync, mkdtempSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { z } from 'zod';
 import { ApplianceError } from '../errors.ts';
 import { backupName, MANIFEST_FILE, Manifest, SESSION_KEYS_FOLDER, sealedName } from './backup-manifest.ts';
 import { LEDGER_FILE, readLedger } from './erasure-ledger.ts';
@@ -69,7 +70,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
   }
 }
 
-/** @throws ApplianceError `backup.missing`, and as `openFile` */
+/** @throws ApplianceError `backup.missing`, `backup.newer`, and as `openFile` */
 export async function openManifest(backup: string, work: string, identity: string): Promise<Manifest> {
   const sealed = join(backup, MANIFEST_FILE);
   if (!existsSync(sealed)) {
@@ -79,8 +80,14 @@ export async function openManifest(backup: string, work: string, identity: strin
   }
   const plain = join(work, 'manifest.json');
   await openFile(sealed, plain, identity);
-  const parsed = Manifest.safeParse(JSON.parse(await readFile(plain, 'utf8')));
+  const found: unknown = JSON.parse(await readFile(plain, 'utf8'));
+  const parsed = Manifest.safeParse(found);
   if (parsed.success) return parsed.data;
+  if (z.object({ version: z.int().min(2) }).safeParse(found).success) {
+    throw new ApplianceError('conflict', 'backup.newer', 'a later release made this backup', {
+      hint: 'Install that release first.',
+    });
+  }
   throw new ApplianceError('malformed', 'backup.damaged', `the manifest of ${backup}: ${parsed.error.message}`);
 }
 
@@ -95,7 +102,7 @@ async function openOne(backup: string, work: string, file: Manifest['files'][num
 }
 
 /** A backup of one appliance must not be mixed with the keys of another. */
-async function checkKeysMatch(work: string, dataFolder: string, manifest: Manifest): Promise<void> {
+export async function checkKeysMatch(work: string, dataFolder: string, manifest: Manifest): Promise<void> {
   for (const { path } of manifest.files.filter(file => /^keys\/.*\.key$/.test(file.path))) {
     const present = await readFile(join(dataFolder, path)).catch(() => null);
     if (present === null || present.equals(await readFile(join(work, path)))) continue;

@@ -43,7 +43,7 @@ async function open() {
   writeFileSync(join(dataFolder, 'keys/key-encryption.key'), at.keys.keyEncryption);
   writeFileSync(join(dataFolder, 'appliance.yaml'), 'version: 1\n');
   const parts = { store: at.store, audit: at.audit, clock: at.clock, log: silentLog };
-  const backups = new Backups({ ...parts, keys: at.keys, dataFolder, identity, keep: 3 });
+  const backups = new Backups({ ...parts, keys: at.keys, dataFolder, identity, keep: 3, migrations: MIGRATIONS });
   const films = new KeptRecordings(join(dataFolder, 'recordings'));
   const sessions = new EndedSessions(at.store);
   const erasures = (over: Partial<ErasuresParts> = {}) => new Erasures({ ...parts, sessions, films, ...over });

@@ -3,7 +3,7 @@
 
 import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
@@ -43,6 +43,32 @@ async function checkFile(t: ExecutionContext, admin: TestBrowser): Promise<void>
   await page.getByRole('button', { name: 'Check only' }).press('Enter');
   await page.getByText('It is right. It would change:').waitFor();
   await look(t, admin, 'settings-file');
+}
+
+/** A backup is made, fetched as one file, and brought again after it was lost; what is no backup is refused. */
+async function bringBackup(t: ExecutionContext, admin: TestBrowser, { dataFolder }: Appliance): Promise<void> {
+  const { page } = admin;
+  await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Backups' }).press('Enter');
+  const row = page.getByRole('link', { name: /^Download/ }).first(); // one more is made by the clock
+  const goOn = (button: string) =>
+    Promise.all([page.waitForEvent('framenavigated'), page.getByRole('button', { name: button }).press('Enter')]);
+  await goOn('Back up now');
+  const again = page.getByRole('link', { name: 'Look again' });
+  while ((await again.count()) > 0) await again.press('Enter');
+  const [download] = await Promise.all([page.waitForEvent('download'), row.press('Enter')]);
+  const buffer = readFileSync(await download.path());
+  const file = page.getByLabel('Its file');
+  await file.setInputFiles({ name: 'a.tar', mimeType: 'application/x-tar', buffer: buffer.subarray(0, -3000) });
+  await goOn('Bring it and check it');
+  await page.getByText('The file ends too early.').waitFor();
+  await look(t, admin, 'backups-refused');
+  const name = download.suggestedFilename().slice('backup-'.length, -'.tar'.length);
+  rmSync(join(dataFolder, 'backups', name), { recursive: true });
+  await file.setInputFiles({ name: 'a.tar', mimeType: 'application/x-tar', buffer });
+  await goOn('Bring it and check it');
+  while ((await again.count()) > 0) await again.press('Enter');
+  await page.getByText('was opened and compared').waitFor();
+  await look(t, admin, 'backups');
 }
 
 /** What an authority makes of a request. */
@@ -141,6 +167,7 @@ test('A-05 A-07 IT changes a setting and takes it back, asks for a certificate a
   await page.getByLabel('Password').press('Enter');
   await changeSettings(t, admin, appliance);
   await checkFile(t, admin);
+  await bringBackup(t, admin, appliance);
   await page.goto(`${appliance.settingsUrl}/help/settings`);
   t.deepEqual(await faultsOf(page), []);
   await addColleague(t, admin);

@@ -21,6 +21,7 @@ import { Keeping } from '../../appliance/portal/keeping.ts';
 import { ASSET_CACHE, makeAssets, Portal, type PortalParts } from '../../appliance/portal/portal.ts';
 import { SessionDesk, type SessionDeskParts } from '../../appliance/portal/session-desk.ts';
 import { sessionDescriber } from '../../appliance/portal/session-details.ts';
+import type { BackupFace } from '../../appliance/portal/settings/backups.ts';
 import { SettingsDesk } from '../../appliance/portal/settings-desk.ts';
 import { SettingsPortal } from '../../appliance/portal/settings-portal.ts';
 import { SocketListener } from '../../appliance/portal/socket-listener.ts';
@@ -260,18 +261,24 @@ export async function openTestPortal(
   });
 }
 
+const noBackups: BackupFace = {
+  ...{ list: async () => [], start: async () => undefined, check: async () => undefined },
+  ...{ isRunning: () => false, lastFault: () => null, room: async () => 2 ** 30 },
+  ...{ fetch: notHere, take: notHere },
+};
+
 /** The settings' realm on a socket of its own, and someone who is signed in there. */
-async function openTestSettings(at: Pick<TestIdentity, 'identity' | 'audit' | 'store' | 'folder' | 'clock'>) {
+async function openTestSettings(
+  at: Pick<TestIdentity, 'identity' | 'audit' | 'store' | 'folder' | 'clock'>,
+  backups = noBackups,
+) {
   assets ??= makeAssets({ cache: join(ROOT, ASSET_CACHE) });
   const portal = new SettingsPortal({
     ...at,
     settings: newSettings(at),
     certificates: newCertificates(at),
     updates: new UpdatesDesk({ ...at, version: '0.0.0', simulate: async () => '' }),
-    backups: {
-      ...{ list: async () => [], start: async () => undefined, check: async () => undefined },
-      ...{ isRunning: () => false, lastFault: () => null },
-    },
+    backups,
     organisation: { name: 'Kestrel Works', timeZone: 'Europe/London' },
     publicFolder: at.folder,
     assets: await assets,
@@ -293,7 +300,10 @@ async function openTestSettings(at: Pick<TestIdentity, 'identity' | 'audit' | 's
 
 /** Support, and the portal on a socket of its own: what a console meets. */
 export async function openTestDesk(
-  over: Partial<PortalParts> & { storeBackups?: SessionDeskParts['backups'] } = {},
+  over: Partial<PortalParts> & {
+    storeBackups?: SessionDeskParts['backups'];
+    settingsBackups?: BackupFace;
+  } = {},
   config?: ApplianceConfig,
 ) {
   const at = await openTestSupport();
@@ -308,7 +318,7 @@ export async function openTestDesk(
   const socketPath = join(at.folder, 'portal.sock');
   const listener = new SocketListener(socketPath, portal);
   await listener.listen();
-  const realm = await openTestSettings(at);
+  const realm = await openTestSettings(at, over.settingsBackups);
   const close = async () => {
     await portal.close();
     await realm.close();

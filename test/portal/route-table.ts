@@ -156,6 +156,8 @@ export const realmTable: Readonly<Record<string, readonly string[]>> = {
       'GET /backups',
       'POST /backups',
       'POST /backups/:name/check',
+      'GET /backups/:name/file',
+      'POST /backups/file',
       'GET /updates',
       'GET /about',
       'GET /about/sbom.json',

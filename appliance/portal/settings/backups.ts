@@ -1,13 +1,24 @@
-// Backups: what is there, and one more now (J-05).
+// Backups: what is there, one more now, and their way out and in as one file (J-05).
+import { Readable } from 'node:stream';
 import Router from '@koa/router';
 import { z } from 'zod';
 import type { Actor } from '../../audit/entry.ts';
-import type { PortalRouter, PortalState } from '../web/context.ts';
+import type { BackupFile } from '../../store/backup-file.ts';
+import { BACKUP_FILE_PATH } from '../backup-acts.ts';
+import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
+import { emptyForm, type Form, tryForm } from '../web/forms.ts';
+import { fileInForm } from '../web/multipart-file.ts';
 import type { Pages } from '../web/pages.ts';
-import { parse } from '../web/parse.ts';
+import { parse, text } from '../web/parse.ts';
 import { type SettingsGuards, settingsSessionOf } from './settings-guards.ts';
 
 const ByName = z.strictObject({ name: z.string().regex(/^\d{8}T\d{6}Z$/) });
+const FILE_FAULTS = Object.fromEntries(
+  [
+    ...['backup-file.too-large', 'backup-file.cut', 'backup-file.malformed', 'backup.damaged', 'backup.newer'],
+    ...['restore.other-keys', 'backup.there-already', 'request.malformed'],
+  ].map(code => [code, 'file']),
+);
 
 export interface BackupView {
   readonly name: string;
@@ -16,6 +27,7 @@ export interface BackupView {
   readonly bytes: number;
   readonly files: number;
   readonly verifiedAt: number;
+  readonly takenAt?: number | undefined;
 }
 
 export interface BackupFace {
@@ -25,6 +37,11 @@ export interface BackupFace {
   start(actor: Actor): Promise<void>;
   /** Begins to open one again as a restore would, and returns. */
   check(actor: Actor, name: string): Promise<void>;
+  fetch(actor: Actor, name: string): Promise<BackupFile>;
+  /** Takes one in, begins to open it, and returns. */
+  take(actor: Actor, stream: AsyncIterable<Uint8Array>, declared: number | null): Promise<void>;
+  /** How large a file may be, bytes. */
+  room(): Promise<number>;
   isRunning(): boolean;
   /** What went wrong with the last one, if anything did. */
   lastFault(): string | null;
@@ -38,19 +55,61 @@ export interface BackupParts {
 
 export function backupRoutes({ guards, pages, backups }: BackupParts): PortalRouter {
   const router: PortalRouter = new Router<PortalState>({ sensitive: true, strict: true });
-  router.get('/backups', guards.requireAccount(), async ctx => {
-    const view = { backups: await backups.list(), isRunning: backups.isRunning(), fault: backups.lastFault() };
-    pages.show(ctx, 'backups', { title: 'Backups', ...view });
+  const account = guards.requireAccount();
+  const show = async (ctx: PortalContext, form: Form) => {
+    const state = { isRunning: backups.isRunning(), fault: backups.lastFault(), room: await backups.room() };
+    const isDone = parse(z.object({ brought: text }), { brought: ctx.query.brought }).brought === 'yes';
+    pages.show(ctx, 'backups', { title: 'Backups', form, backups: await backups.list(), ...state, isBrought: isDone });
+  };
+  const actorOf = (ctx: PortalContext) => settingsSessionOf(ctx).actor;
+  router.get('/backups', account, ctx => show(ctx, emptyForm));
+  router.post('/backups', account, async ctx => {
+    await backups.start(actorOf(ctx));
+    back(ctx);
   });
-  router.post('/backups', guards.requireAccount(), async ctx => {
-    await backups.start(settingsSessionOf(ctx).actor);
-    ctx.status = 303;
-    ctx.redirect('/backups');
+  router.post('/backups/:name/check', account, async ctx => {
+    await backups.check(actorOf(ctx), parse(ByName, ctx.params).name);
+    back(ctx);
   });
-  router.post('/backups/:name/check', guards.requireAccount(), async ctx => {
-    await backups.check(settingsSessionOf(ctx).actor, parse(ByName, ctx.params).name);
-    ctx.status = 303;
-    ctx.redirect('/backups');
+  router.get('/backups/:name/file', account, async ctx => {
+    const { name } = parse(ByName, ctx.params);
+    const { bytes, stream } = await backups.fetch(actorOf(ctx), name);
+    ctx.set('Content-Disposition', `attachment; filename="backup-${name}.tar"`);
+    ctx.body = Readable.from(stream(), { objectMode: false });
+    ctx.set('Content-Type', 'application/x-tar');
+    ctx.length = bytes;
+  });
+  router.post(BACKUP_FILE_PATH, account, async ctx => {
+    const file = fileInForm(ctx.req, 'file');
+    const fault = await tryForm({}, FILE_FAULTS, async () => {
+      await backups.take(actorOf(ctx), file, lengthOf(ctx));
+      ctx.status = 303;
+      ctx.redirect('/backups?brought=yes');
+    });
+    if (fault === undefined) return;
+    await readOn(file); // a browser shows no answer before it has sent all
+    await show(ctx, fault.form);
+    ctx.status = fault.status;
   });
   return router;
+}
+
+/** Of the form, which is little more than its file. */
+function lengthOf(ctx: PortalContext): number | null {
+  const length = ctx.get('Content-Length');
+  return /^\d{1,15}$/.test(length) ? Number(length) : null;
+}
+
+/** To its end, or to where it breaks off; the listener's deadline holds. */
+async function readOn(file: AsyncGenerator<Uint8Array>): Promise<void> {
+  try {
+    while ((await file.next()).done !== true);
+  } catch {
+    // There is nobody left to read the answer, or nothing left to read.
+  }
+}
+
+function back(ctx: PortalContext): void {
+  ctx.status = 303;
+  ctx.redirect('/backups');
 }
