@@ -1,11 +1,13 @@
 // The way of an applet into a session on a whole appliance: real processes, TLS, signer and store, two gateways.
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import test, { type ExecutionContext } from 'ava';
 import { fromBase64Url, parseSessionId, sessionGuidFrom, toBase64Url } from '../../appliance/guid.ts';
+import { permissions } from '../../appliance/permissions/decision.ts';
+import { ROOT_GROUP_ID } from '../../appliance/permissions/group-store.ts';
 import type { LinkFacts, MadeSession, RelayPath, SessionDetail } from '../../appliance/protocol/console-api.ts';
 import { parseCredential, parseLease } from '../../appliance/protocol/signed.ts';
 import { gatewayToken } from '../../appliance/sessions/session-secrets.ts';
-import { own, signInAs } from '../portal/ask-as.ts';
+import { own, post, signInAs } from '../portal/ask-as.ts';
 import { TestLeg } from '../portal/test-leg.ts';
 import { TestApplet } from '../sessions/open-sessions.ts';
 import { type Appliance, startAppliance } from '../support/appliance.ts';
@@ -109,6 +111,69 @@ async function killPortal(t: ExecutionContext, { leg, token, applet }: Entered):
   await restarted;
   t.log(`pages ${(performance.now() - killed).toFixed(0)} ms after it`);
   return back;
+}
+
+test.serial(
+  'D-01 D-06 what an admin saves about a group is with the customer’s program within five seconds, more as well as less',
+  async t => {
+    const { leg } = await enter(t, await signInAs(appliance, appliance.accounts?.technician));
+    const cookie = await signInAs(appliance, appliance.accounts?.['master-admin']);
+    const saved = [
+      { set: { consentMinutes: '1', forcedRecording: 'true' }, holds: { maxConsentMs: 60_000, forcedRecording: true } },
+      { set: { pauseRecording: 'true', codesMatch: 'true' }, holds: { pauseRecording: true, codesMatch: true } },
+      { set: {}, holds: { forcedRecording: false, codesMatch: false } },
+    ];
+    for (const { set, holds } of saved) {
+      const startedAt = performance.now();
+      await savePolicy(cookie, set);
+      t.like(read((await leg.next('narrowed')).policy), holds);
+      leg.say({ type: 'certify', spk: bytes(32).fill(1), nonce: bytes(16) });
+      const { payload, policy } = await leg.next('credential');
+      t.deepEqual(parseCredential(payload).policy, new Uint8Array(createHash('sha256').update(policy).digest()));
+      t.like(read(policy), holds, 'and signed for it');
+      t.true(performance.now() - startedAt < 5000);
+    }
+    const promptAt = performance.now();
+    await savePermission(cookie, 'single-prompt', 'deny');
+    t.like(read((await leg.next('narrowed')).policy), { singlePrompt: false });
+    await savePermission(cookie, 'single-prompt', 'grant');
+    t.like(read((await leg.next('narrowed')).policy), { singlePrompt: true });
+    t.true(performance.now() - promptAt < 5000);
+    leg.say({ type: 'end', reason: 'customer' });
+    t.is((await leg.next('revoked')).reason, 'ended');
+  },
+);
+
+function read(policy: Uint8Array): object {
+  return JSON.parse(new TextDecoder().decode(policy));
+}
+
+/** As the form on the page of the group above all does it. @param set what is not inherited */
+async function savePolicy(cookie: string, set: Readonly<Record<string, string>>): Promise<void> {
+  const choices = ['forcedRecording', 'pauseRecording', 'codesMatch', 'storeChat', 'customerAway', 'recordingFormat'];
+  const inherited = Object.fromEntries(choices.map(key => [key, 'inherit']));
+  await saveGroup(cookie, 'policy', () => ({ ...inherited, consentMinutes: '', ...set }));
+}
+
+async function savePermission(cookie: string, permission: string, setting: string): Promise<void> {
+  const ticked = (page: string, name: string) => new RegExp(`name="${name}" value="([a-z]+)" checked`).exec(page)?.[1];
+  await saveGroup(cookie, 'permissions', page => ({
+    ...Object.fromEntries(permissions.map(one => [one, ticked(page, one) ?? 'inherit'])),
+    [permission]: setting,
+  }));
+}
+
+async function saveGroup(
+  cookie: string,
+  form: 'policy' | 'permissions',
+  fieldsOf: (page: string) => Readonly<Record<string, string>>,
+): Promise<void> {
+  const path = `/admin/groups/${ROOT_GROUP_ID}`;
+  const page = (await appliance.fetch(path, { headers: { cookie } })).text();
+  const seen = /name="seen" value="([^"]*)"/.exec(page.slice(page.indexOf(`/${form}">`)))?.[1] ?? '';
+  const fields = { ...fieldsOf(page), seen: seen.replaceAll('&quot;', '"') };
+  const answer = await post(appliance, `${path}/${form}`, fields, { ...own(appliance), cookie });
+  if (answer.status !== 303) throw new Error(`saving gave ${answer.status}`);
 }
 
 test('F-03 D-05 what is no PIN and no token is refused at the edge, whatever it was', async t => {
