@@ -137,7 +137,7 @@ const Settings = z
   })
   .transform(({ addresses, from = addresses.length > 0 ? addresses : NEARBY, ...rest }) => ({ ...rest, from }));
 
-const Configuration = z.strictObject({
+export const Configuration = z.strictObject({
   version: z.literal(1),
   organisation: z.strictObject({
     /** Shown to customers before they allow anything; empty until first setup. */
@@ -283,8 +283,17 @@ export function readConfig(dataFolder: string): ApplianceConfig {
 export interface ConfigChange {
   /** Keys from the top: `['organisation', 'name']`. */
   readonly path: readonly string[];
-  readonly value: string | number | boolean | null | readonly string[];
+  /** undefined takes the key out of the file. */
+  readonly value: ConfigValue | undefined;
 }
+
+export type ConfigValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly ConfigValue[]
+  | { readonly [key: string]: ConfigValue };
 
 /** The file as it is at this moment, whoever wrote it. */
 export interface ConfigText {
@@ -330,7 +339,10 @@ export class ConfigFile {
   /** The text with these changes, comments kept; nothing is written. */
   changed(text: string, changes: readonly ConfigChange[]): string {
     const document = parseDocument(text);
-    for (const { path, value } of changes) document.setIn(path, value);
+    for (const { path, value } of changes) {
+      if (value === undefined) document.deleteIn(path);
+      else document.setIn(path, value);
+    }
     return document.toString({ lineWidth: 0 });
   }
 

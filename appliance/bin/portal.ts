@@ -26,6 +26,7 @@ import { AppletLegs } from '../portal/applet-legs.ts';
 import { auditDesk } from '../portal/audit-desk.ts';
 import { adoptBackup, BACKUP_FILE_PATH, fetchBackupFile, takeBackupFile } from '../portal/backup-acts.ts';
 import { BackupDesk } from '../portal/backup-desk.ts';
+import { BlockDesk } from '../portal/block-desk.ts';
 import { CertificateDesk } from '../portal/certificate-desk.ts';
 import { diagnosticFiles } from '../portal/diagnostics.ts';
 import { EvidenceDesk } from '../portal/evidence-desk.ts';
@@ -261,6 +262,7 @@ class PortalProcess {
     await updates.noteStart();
     const portal = new SettingsPortal({
       ...{ ...parts, updates },
+      blocks: new BlockDesk({ ...domain, settings: parts.settings, clock: systemClock }),
       backups: this.#backupDesk(domain),
       organisation: this.#config.current.organisation,
       publicFolder: this.#path(PUBLIC_FOLDER),
@@ -343,7 +345,7 @@ class PortalProcess {
     const folders = { dataFolder: this.#dataFolder, recordingFolder };
     const version = this.#version();
     return new SettingsDesk({
-      ...{ file: this.#config, store, audit, clock: systemClock },
+      ...{ dataFolder: this.#dataFolder, file: this.#config, store, audit, clock: systemClock },
       diagnose: settings => diagnosticFiles({ ...folders, ...settings, version, metrics: this.#metricsText() }),
     });
   }

@@ -9,6 +9,7 @@ import type { Clock } from '../clock.ts';
 import {
   type ApplianceConfig,
   CONFIG_FILE,
+  type ConfigChange,
   type ConfigDifference,
   type ConfigFile,
   type ConfigText,
@@ -21,9 +22,11 @@ import { contains, parseAddress, parseRange } from '../identity/address-range.ts
 import type { Store } from '../store/store.ts';
 import type { DiagnosticsParts } from './diagnostics.ts';
 import { type BundleFile, bundleBytes, streamBundle } from './evidence/bundle-stream.ts';
-import { allFields, presentValue, typedValue } from './settings/fields.ts';
+import { allFields, changesOf } from './settings/fields.ts';
+import { type NewSecret, SecretFiles } from './settings/secrets.ts';
 
 export interface SettingsDeskParts {
+  readonly dataFolder: string;
   readonly file: ConfigFile;
   readonly store: Store;
   readonly audit: AuditLog;
@@ -58,11 +61,13 @@ const MAX_LOGGED_CHANGES = 40;
 const MAX_LOGGED_CHARACTERS = 150;
 
 export class SettingsDesk {
+  readonly secrets: SecretFiles;
   readonly #parts: SettingsDeskParts;
   readonly #started: ApplianceConfig;
 
   constructor(parts: SettingsDeskParts) {
     this.#parts = parts;
+    this.secrets = new SecretFiles(parts.dataFolder);
     this.#started = parts.file.current;
   }
 
@@ -107,15 +112,16 @@ export class SettingsDesk {
     });
   }
 
-  /** The file's text with what was typed in the fields. @param typed by name of the field; fields that are as they were are left alone */
-  textOf(seen: ConfigText, typed: Readonly<Record<string, string>>): string {
-    const { config } = seen;
+  /** The file's text with what was typed in the fields. @param values by name of the field */
+  textOf(seen: ConfigText, values: Readonly<Record<string, string>>): string {
+    return this.textWith(seen, config => changesOf(config, allFields, { values, rows: [] }));
+  }
+
+  /** @throws ApplianceError `settings.broken` */
+  textWith({ config, text }: ConfigText, changes: (config: ApplianceConfig) => readonly ConfigChange[]): string {
     if (config === null) throw brokenFile();
-    const changes = allFields
-      .map(field => ({ field, value: typed[field.name] ?? '' }))
-      .filter(({ field, value }) => plain(value) !== plain(presentValue(config, field)))
-      .map(({ field, value }) => ({ path: field.key.split('.'), value: typedValue(field, value) }));
-    return changes.length === 0 ? seen.text : this.#parts.file.changed(seen.text, changes);
+    const made = changes(config);
+    return made.length === 0 ? text : this.#parts.file.changed(text, made);
   }
 
   /** What a text would change. @throws ApplianceError `config.malformed` */
@@ -126,13 +132,20 @@ export class SettingsDesk {
   /**
    * Puts a text in the file's place.
    * @param seen digest of what the editor has seen
+   * @param secret a password typed now, whose file the text names
    * @returns what it changes
-   * @throws ApplianceError `config.malformed`, `config.changed-meanwhile`, `settings.shut-out`
+   * @throws ApplianceError `config.malformed`, `config.changed-meanwhile`, `settings.shut-out`, or as `SecretFiles.check`
    */
-  async save(editor: SettingsEditor, text: string, seen: string): Promise<readonly ConfigDifference[]> {
-    const { file, store, audit, clock } = this.#parts;
+  async save(
+    editor: SettingsEditor,
+    text: string,
+    seen: string,
+    secret: NewSecret | null = null,
+  ): Promise<readonly ConfigDifference[]> {
+    const { store, audit } = this.#parts;
     const config = parseConfig(text);
     refuseShutOut(this.#started, config, editor);
+    this.secrets.check(config, () => this.#known(), secret);
     await this.#tryPlace(config);
     const changes = this.preview(text);
     if (text === this.read().text) return [];
@@ -140,9 +153,37 @@ export class SettingsDesk {
       const told = changes.slice(0, MAX_LOGGED_CHANGES).map(presentChange).join('; ');
       const detail = { changes: told, count: changes.length };
       await audit.append(tx, { event: 'settings.changed', actor: editor.actor, detail });
-      file.replace(text, seen, clock.now()); // the last that can fail: without it there is no entry
+      this.#replace(text, seen, secret); // the last that can fail: without it there is no entry
     });
+    this.secrets.sweep([text, ...this.#parts.file.history().map(earlier => earlier.text)]);
     return changes;
+  }
+
+  #replace(text: string, seen: string, secret: NewSecret | null): void {
+    const { file, clock } = this.#parts;
+    if (secret !== null) this.secrets.write(secret);
+    try {
+      file.replace(text, seen, clock.now());
+    } catch (error) {
+      if (secret !== null) this.secrets.forget(secret);
+      throw error;
+    }
+  }
+
+  /** What was saved, now and before. */
+  #known(): readonly ApplianceConfig[] {
+    const { config } = this.read();
+    return [...(config === null ? [] : [config]), ...this.earlier()];
+  }
+
+  /** Those the appliance would start with, newest first. */
+  earlier(): readonly ApplianceConfig[] {
+    return this.#parts.file.history().flatMap(({ config }) => config ?? []);
+  }
+
+  /** @throws ApplianceError `settings.password-elsewhere` */
+  checkTest(config: ApplianceConfig, page: string, secret: NewSecret | null): void {
+    this.secrets.checkTest(config, () => this.#known(), page, secret);
   }
 
   /** An address and port that can't be had are not kept: the gateway moves there at once. @throws ApplianceError `settings.no-such-place` */
@@ -233,8 +274,4 @@ function brokenFile(): ApplianceError {
 
 function presentChange({ key, before = '', after = '' }: ConfigDifference): string {
   return `${key}: ${before.slice(0, MAX_LOGGED_CHARACTERS)} → ${after.slice(0, MAX_LOGGED_CHARACTERS)}`;
-}
-
-function plain(text: string): string {
-  return text.replaceAll('\r', '').trim();
 }

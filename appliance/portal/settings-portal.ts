@@ -7,6 +7,7 @@ import type { Clock } from '../clock.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Log } from '../log.ts';
 import type { Counter, Metrics } from '../metrics.ts';
+import type { BlockDesk } from './block-desk.ts';
 import type { CertificateDesk } from './certificate-desk.ts';
 import { refuseUpgrade } from './portal.ts';
 import { helpRoutes } from './public/help.ts';
@@ -14,6 +15,7 @@ import { homeRoutes } from './public/home.ts';
 import { aboutRoutes } from './settings/about.ts';
 import { settingsAccountRoutes } from './settings/accounts.ts';
 import { type BackupFace, backupRoutes } from './settings/backups.ts';
+import { blockRoutes } from './settings/block-pages.ts';
 import { certificateRoutes } from './settings/certificates.ts';
 import { settingsRoutes } from './settings/settings.ts';
 import { settingsFrame } from './settings/settings-frame.ts';
@@ -30,6 +32,7 @@ import { type Organisation, Pages } from './web/pages.ts';
 export interface SettingsPortalParts {
   readonly identity: Pick<Identity, 'settingsAccounts'>;
   readonly settings: SettingsDesk;
+  readonly blocks: BlockDesk;
   readonly certificates: CertificateDesk;
   readonly backups: BackupFace;
   readonly updates: UpdatesDesk;
@@ -55,7 +58,9 @@ export class SettingsPortal {
     const shared = { ...parts, accounts, pages, guards: new SettingsGuards(accounts, settings) };
     const routers = [
       ...[homeRoutes, helpRoutes, settingsSignInRoutes, settingsAccountRoutes].map(routes => routes(shared)),
-      ...[settingsRoutes, certificateRoutes, backupRoutes, updateRoutes, aboutRoutes].map(routes => routes(shared)),
+      ...[settingsRoutes, blockRoutes, certificateRoutes, backupRoutes, updateRoutes, aboutRoutes].map(routes =>
+        routes(shared),
+      ),
     ];
     const app = makeApp({ log, refusals: this.#refusals, pages, assets, routers });
     this.routes = app.routes;

@@ -9,6 +9,7 @@ import { connect } from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
 import forge from 'node-forge';
 import { writeCaCertificate, writeServerCertificate } from '../../appliance/pki/certificates.ts';
+import { startMailServer } from '../portal/test-mail-server.ts';
 import { type Account, type Appliance, startAppliance } from '../support/appliance.ts';
 import { openBrowser, type TestBrowser } from '../support/chromium.ts';
 import { faultsOf } from '../support/look.ts';
@@ -69,6 +70,39 @@ async function bringBackup(t: ExecutionContext, admin: TestBrowser, { dataFolder
   while ((await again.count()) > 0) await again.press('Enter');
   await page.getByText('was opened and compared').waitFor();
   await look(t, admin, 'backups');
+}
+
+/** Mail is tried at a real server and saved; a test that fails says at which step. */
+async function setMail(t: ExecutionContext, admin: TestBrowser, { dataFolder }: Appliance): Promise<void> {
+  const { page } = admin;
+  await using server = await startMailServer('starttls');
+  await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Mail' }).press('Enter');
+  await page.getByLabel('Send alerts by mail').press('Space');
+  await page.getByLabel('Mail server').fill('localhost');
+  await page.getByLabel('Port').fill(String(server.config.port));
+  await page.getByLabel('Who signs its certificate').fill(server.config.authorities ?? '');
+  await page.getByLabel('User').fill('appliance');
+  await page.getByLabel('Password', { exact: true }).fill('pass-word');
+  await page.getByLabel('From').fill('appliance@example.com');
+  await page.getByLabel('To', { exact: true }).fill('it@example.com');
+  await page.getByRole('button', { name: 'Test' }).press('Enter');
+  await page.getByText('has taken it for it@example.com').waitFor();
+  await look(t, admin, 'settings-mail-test');
+  await page.getByLabel('Mail server').press('Enter');
+  await page.getByText('Saved in the file.').waitFor();
+  const file = readFileSync(join(dataFolder, 'appliance.yaml'), 'utf8');
+  t.regex(file, /passwordFile: .*mail-password-[0-9a-f]{16}$/m);
+  t.false(file.includes('pass-word'));
+}
+
+async function lookAtSyslog(t: ExecutionContext, admin: TestBrowser): Promise<void> {
+  const { page } = admin;
+  await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Syslog' }).press('Enter');
+  await page.getByLabel('Send alerts to a syslog server').press('Space');
+  await page.getByLabel('Syslog server', { exact: true }).fill('no host');
+  await page.getByLabel('Syslog server', { exact: true }).press('Enter');
+  await page.getByText('That is not right.').waitFor();
+  await look(t, admin, 'settings-syslog-wrong');
 }
 
 /** What an authority makes of a request. */
@@ -168,6 +202,8 @@ test('A-05 A-07 IT changes a setting and takes it back, asks for a certificate a
   await changeSettings(t, admin, appliance);
   await checkFile(t, admin);
   await bringBackup(t, admin, appliance);
+  await setMail(t, admin, appliance);
+  await lookAtSyslog(t, admin);
   await page.goto(`${appliance.settingsUrl}/help/settings`);
   t.deepEqual(await faultsOf(page), []);
   await addColleague(t, admin);

@@ -14,6 +14,7 @@ import { PUBLIC_FOLDER } from '../../appliance/pki/key-files.ts';
 import { makeRequestKey } from '../../appliance/pki/own-certificate.ts';
 import { AppletLegs } from '../../appliance/portal/applet-legs.ts';
 import { auditDesk } from '../../appliance/portal/audit-desk.ts';
+import { BlockDesk } from '../../appliance/portal/block-desk.ts';
 import { CertificateDesk } from '../../appliance/portal/certificate-desk.ts';
 import { diagnosticFiles } from '../../appliance/portal/diagnostics.ts';
 import { Internal } from '../../appliance/portal/internal.ts';
@@ -201,6 +202,7 @@ function newSettings(at: Pick<TestIdentity, 'audit' | 'store' | 'folder' | 'cloc
   const parts = { dataFolder: at.folder, recordingFolder: join(at.folder, 'recordings') };
   return new SettingsDesk({
     ...at,
+    dataFolder: at.folder,
     file: new ConfigFile(at.folder),
     diagnose: settings => diagnosticFiles({ ...parts, ...settings, version: '0.0.0', metrics: '' }),
   });
@@ -273,9 +275,11 @@ async function openTestSettings(
   backups = noBackups,
 ) {
   assets ??= makeAssets({ cache: join(ROOT, ASSET_CACHE) });
+  const settings = newSettings(at);
   const portal = new SettingsPortal({
     ...at,
-    settings: newSettings(at),
+    settings,
+    blocks: new BlockDesk({ ...at, settings }),
     certificates: newCertificates(at),
     updates: new UpdatesDesk({ ...at, version: '0.0.0', simulate: async () => '' }),
     backups,

@@ -4,6 +4,8 @@ import type { Frame } from '../web/pages.ts';
 
 const NAVIGATION = [
   { path: '/settings', label: 'Settings', icon: 'settings' },
+  { path: '/mail', label: 'Mail', icon: 'mail' },
+  { path: '/syslog', label: 'Syslog', icon: 'scroll-text' },
   { path: '/certificates', label: 'Certificates', icon: 'badge-check' },
   { path: '/backups', label: 'Backups', icon: 'archive' },
   { path: '/updates', label: 'Updates', icon: 'refresh-cw' },

@@ -10,6 +10,7 @@ import { emptyForm, type Form, formWith, tryForm } from '../web/forms.ts';
 import type { Pages } from '../web/pages.ts';
 import { parse, text } from '../web/parse.ts';
 import { allFields, presentValue, sections } from './fields.ts';
+import { faultsByField } from './form-faults.ts';
 import { type SettingsGuards, settingsSessionOf } from './settings-guards.ts';
 
 const MAX_FILE = 48 * 1024; // the body of a request holds 64 KiB, in which a character may take three
@@ -45,7 +46,11 @@ export function settingsRoutes({ settings, guards, pages }: SettingsParts): Port
     });
     if (fault === undefined) return;
     ctx.status = fault.status;
-    view.show(ctx, { ...fault.form, ...faultsByField(fault.form, () => settings.textOf(seen, given)) }, false);
+    view.show(
+      ctx,
+      { ...fault.form, ...faultsByField(fault.form, allFields, () => settings.textOf(seen, given)) },
+      false,
+    );
   });
   router.get('/settings/file', account, async ctx => {
     const { text: now, digest: seen } = settings.read();
@@ -109,8 +114,8 @@ class SettingsView {
     const { digest: now, config } = this.#settings.read();
     const history = this.#settings
       .history()
-      .map(({ changes, ...earlier }) => ({ ...earlier, changes: changes.map(present) }));
-    const waiting = this.#settings.waiting().map(present);
+      .map(({ changes, ...earlier }) => ({ ...earlier, changes: changes.map(presentDifference) }));
+    const waiting = this.#settings.waiting().map(presentDifference);
     const view = {
       form,
       isSaved,
@@ -129,38 +134,16 @@ class SettingsView {
     const typedText = String(form.values.text ?? '').replaceAll('\r\n', '\n');
     const faults = form.fault?.code === 'config.malformed' ? findConfigFaults(typedText) : [];
     const shown = faults.length > 0 ? { ...form, fault: null } : form;
-    const view = { form: shown, faults, isChecked: changes !== null, changes: (changes ?? []).map(present) };
+    const view = { form: shown, faults, isChecked: changes !== null, changes: (changes ?? []).map(presentDifference) };
     this.#pages.show(ctx, 'settings-file', { title: 'The whole file', ...view });
   }
 }
 
-function present({ key, before, after }: ConfigDifference) {
+export function presentDifference({ key, before, after }: ConfigDifference) {
   return { key, before: before ?? 'not set', after: after ?? 'not set' };
 }
 
-/** The schema's faults beside their fields, and what is said of the whole where there is no such field. */
-function faultsByField(form: Form, textOf: () => string): Partial<Form> {
-  const [shutKey] =
-    form.fault?.code === 'settings.shut-out' || form.fault?.code === 'settings.no-such-place'
-      ? form.fault.hint.split(':')
-      : [];
-  if (shutKey !== undefined && form.fault !== null) {
-    return {
-      errors: { [shutKey.replaceAll('.', '-')]: `${form.fault.message} ${form.fault.hint.slice(shutKey.length + 2)}` },
-      fault: null,
-    };
-  }
-  if (form.fault?.code !== 'config.malformed') return {};
-  const errors: Record<string, string> = {};
-  for (const { key } of findConfigFaults(textOf())) {
-    const field = allFields.find(one => key === one.key || key.startsWith(`${one.key}.`));
-    if (field === undefined) return {};
-    errors[field.name] = `That is not right. ${field.hint}`;
-  }
-  return { errors, fault: null };
-}
-
-function editorOf(ctx: PortalContext): SettingsEditor {
+export function editorOf(ctx: PortalContext): SettingsEditor {
   return { actor: settingsSessionOf(ctx).actor, address: ctx.state.address, host: hostName(ctx) };
 }
 

@@ -8,6 +8,11 @@ import { clientTls } from '../../pki/client-tls.ts';
 import { checkPrivate } from '../../pki/key-files.ts';
 import type { SendOptions } from './syslog.ts';
 
+/** @property password in place of the one in the file */
+export interface MailOptions extends SendOptions {
+  readonly password?: string | undefined;
+}
+
 const DEADLINE_MS = 30_000;
 const STEP_MS = 10_000;
 const PORTS = { tls: 465, starttls: 587 } as const;
@@ -25,14 +30,14 @@ export interface Mail {
 export async function sendMail(
   target: MailConfig,
   mail: Mail,
-  { step = () => undefined, signal: ending }: SendOptions = {},
+  { step = () => undefined, signal: ending, password }: MailOptions = {},
 ): Promise<void> {
   const { host, from, to } = target;
-  const port = target.port ?? PORTS[target.security];
+  const port = mailPort(target);
   const deadline = AbortSignal.timeout(DEADLINE_MS);
   const signal = ending === undefined ? deadline : AbortSignal.any([deadline, ending]);
   try {
-    const transport = createTransport({ host, port, ...(await securityOf(target)), ...LIMITS });
+    const transport = createTransport(await transportOf(target, password));
     const end = () => transport.close();
     signal.addEventListener('abort', end, { once: true });
     try {
@@ -56,10 +61,19 @@ const LIMITS = {
   ...{ disableFileAccess: true, disableUrlAccess: true },
 } as const;
 
-async function securityOf({ host, security, authorities, user, passwordFile }: MailConfig) {
+export function mailPort({ port, security }: MailConfig): number {
+  return port ?? PORTS[security];
+}
+
+/** How nodemailer speaks with the server. @param password in place of the one in the file */
+export async function transportOf(target: MailConfig, password?: string) {
+  return { host: target.host, port: mailPort(target), ...(await securityOf(target, password)), ...LIMITS };
+}
+
+async function securityOf({ host, security, authorities, user, passwordFile }: MailConfig, password?: string) {
   const trusted = authorities === null ? {} : { ca: await readFile(authorities) };
   const named = isIP(host) === 0 ? { servername: host } : {};
-  const auth = user === null ? {} : { auth: { user, pass: await readPassword(passwordFile) } };
+  const auth = user === null ? {} : { auth: { user, pass: password ?? (await readPassword(passwordFile)) } };
   const how = security === 'tls' ? { secure: true } : { secure: false, requireTLS: true };
   return { ...how, ...auth, tls: { ...clientTls, ...trusted, ...named } };
 }

@@ -18,6 +18,8 @@ interface FieldOptions {
   readonly max?: number;
   readonly autofocus?: boolean;
   readonly rows?: number;
+  /** Of a list to choose from. */
+  readonly choices?: readonly string[];
   /** Address that gives the server's verdict on a password. */
   readonly meter?: string;
 }
@@ -55,15 +57,19 @@ function field(form: Form, options: FieldOptions): string {
   const id = `f-${name}`;
   const described = [hint && `${id}-hint`, error && `${id}-error`, meter && `${id}-meter`].filter(Boolean).join(' ');
   const typed = type === 'password' ? '' : String(form.values[name] ?? options.value ?? '');
-  const attributes = { id, name, ...attributesOf(options), ...(described && { 'aria-describedby': described }) };
+  const isText = type !== 'checkbox' && options.choices === undefined;
+  const attributes = {
+    id,
+    name,
+    ...(isText && attributesOf(options)),
+    ...(described && { 'aria-describedby': described }),
+  };
   const all = { ...attributes, ...(error && { 'aria-invalid': 'true', 'data-focus': '' }) };
   const written = Object.entries(all)
     .map(([key, value]) => `${key}="${escapeExpression(String(value))}"`)
     .join(' ');
-  const control =
-    options.rows === undefined
-      ? `<input type="${escapeExpression(type)}" value="${escapeExpression(typed)}" ${written}>`
-      : `<textarea rows="${options.rows}" spellcheck="false" ${written}>${escapeExpression(typed)}</textarea>`;
+  if (type === 'checkbox') return tick(form, options, written, error);
+  const control = controlOf(options, type, typed, written);
   const meterHtml =
     meter === undefined
       ? ''
@@ -74,6 +80,26 @@ function field(form: Form, options: FieldOptions): string {
     control,
     meterHtml,
     error && `<p class="error" id="${id}-error">${escapeExpression(error)}</p>`,
+    '</div>',
+  ].join('');
+}
+
+function controlOf({ rows, choices }: FieldOptions, type: string, typed: string, written: string): string {
+  if (choices !== undefined) {
+    const option = (one: string) => `<option${one === typed ? ' selected' : ''}>${escapeExpression(one)}</option>`;
+    return `<select ${written}>${choices.map(option).join('')}</select>`;
+  }
+  return rows === undefined
+    ? `<input type="${escapeExpression(type)}" value="${escapeExpression(typed)}" ${written}>`
+    : `<textarea rows="${rows}" spellcheck="false" ${written}>${escapeExpression(typed)}</textarea>`;
+}
+
+function tick(form: Form, { name, label, hint = '' }: FieldOptions, written: string, error: string): string {
+  const is = form.values[name];
+  return [
+    `<div class="field${error && ' wrong'}"><label class="tick"><input type="checkbox"${is === true || is === 'on' ? ' checked' : ''} ${written}><span>${escapeExpression(label)}</span></label>`,
+    hint && `<p class="hint" id="f-${name}-hint">${escapeExpression(hint)}</p>`,
+    error && `<p class="error" id="f-${name}-error">${escapeExpression(error)}</p>`,
     '</div>',
   ].join('');
 }

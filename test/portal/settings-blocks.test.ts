@@ -1,0 +1,269 @@
+// The pages of mail and syslog: on and off, one truth with the file, a password that is nowhere but in its file, and a test before saving.
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { CONFIG_FILE, type MailConfig, parseConfig, type SyslogConfig } from '../../appliance/config.ts';
+import { askSocket } from './ask-socket.ts';
+import { openTestDesk } from './open-support.ts';
+import { startMailServer } from './test-mail-server.ts';
+import { startTlsSyslog, startUdpSyslog } from './test-syslog.ts';
+
+const PASSWORD = 'pass-word';
+
+async function open(t: ExecutionContext) {
+  const at = await openTestDesk();
+  t.teardown(() => at.close());
+  const path = join(at.folder, CONFIG_FILE);
+  const as = async (name: string) => {
+    const cookie = await at.realm.enter(name);
+    const ask = (method: string, to: string, body?: unknown) =>
+      askSocket(at.realm.socketPath, method, to, undefined, { accept: 'text/html', cookie }, body);
+    const digest = async (page: string) => hiddenIn((await ask('GET', page)).body, 'digest');
+    const post = async (page: string, act: 'save' | 'test', typed: object) =>
+      ask('POST', page, { digest: await digest(page), act, isOn: 'on', ...typed });
+    return { ask, digest, post };
+  };
+  const file = () => readFileSync(path, 'utf8');
+  const secrets = () => readdirSync(join(at.folder, 'keys')).filter(name => name.includes('-password-'));
+  return { ...at, as, file, path, secrets, config: () => parseConfig(file()), ann: await as('ann@example.com') };
+}
+
+const hiddenIn = (html: string, name: string) => new RegExp(`name="${name}" value="([^"]*)"`).exec(html)?.[1] ?? '';
+
+/** As a browser sends it. */
+const mailOf = ({ host, port, security, authorities, from, to, user, passwordFile }: MailConfig) => ({
+  'alerts-mail-host': host,
+  'alerts-mail-security': security,
+  'alerts-mail-port': String(port ?? ''),
+  'alerts-mail-authorities': authorities ?? '',
+  'alerts-mail-user': user ?? '',
+  'alerts-mail-passwordFile': passwordFile ?? '',
+  'alerts-mail-from': from,
+  'alerts-mail-to': to.join('\r\n'),
+});
+const syslogOf = ({ host, port, protocol, authorities }: SyslogConfig) => ({
+  'alerts-syslog-host': host,
+  'alerts-syslog-protocol': protocol,
+  'alerts-syslog-port': String(port ?? ''),
+  'alerts-syslog-authorities': authorities ?? '',
+});
+const SOMEWHERE: MailConfig = {
+  ...{ security: 'starttls', host: 'mail.example.com', authorities: null, user: 'appliance', passwordFile: null },
+  ...{ from: 'appliance@example.com', to: ['it@example.com', 'ann@example.com'] },
+};
+
+/** Results of the test's steps, in their order. */
+const stepsIn = (html: string) =>
+  [...html.matchAll(/<span class="badge [a-z]*">([^<]+)<\/span><\/td><td/g)].map(([, label]) => label);
+
+test('A-05 A-06 mail is switched on, changed and off on its page; the file says the same, and what was typed comes back', async t => {
+  const { ann, file, config, audit } = await open(t);
+  const before = file();
+  t.is((await ann.post('/mail', 'save', mailOf(SOMEWHERE))).status, 303);
+  t.deepEqual(config().alerts.mail, SOMEWHERE);
+  t.true(file().includes('# of a disk, below which an alert is raised'), 'comments stay');
+  const shown = (await ann.ask('GET', '/mail?saved=yes')).body;
+  t.true(shown.includes('Saved in the file.') && shown.includes('These hold from the next start on.'));
+  t.regex(shown, /value="mail\.example\.com" id="f-alerts-mail-host"/);
+  t.is((await ann.post('/mail', 'save', { ...mailOf(SOMEWHERE), 'alerts-mail-port': '2525' })).status, 303);
+  t.is(config().alerts.mail?.port, 2525);
+  const [entry] = await audit.search({ limit: 1 });
+  t.is(entry?.entry.event, 'settings.changed');
+  t.is(entry?.entry.detail.changes, 'alerts.mail.port:  → 2525');
+  t.is((await ann.post('/mail', 'save', { ...mailOf(SOMEWHERE), isOn: undefined })).status, 303);
+  t.is(config().alerts.mail, null);
+  const off = (await ann.ask('GET', '/mail')).body;
+  t.false(/<input type="checkbox" checked id="f-isOn"/.test(off));
+  t.regex(off, /value="2525" id="f-alerts-mail-port"/, 'out of the history');
+  const to = /name="to" value="([^"]+)"/.exec((await ann.ask('GET', '/settings')).body)?.[1];
+  t.is((await ann.ask('POST', '/settings/take-back', { digest: await ann.digest('/mail'), to })).status, 303);
+  t.is(config().alerts.mail?.port, 2525);
+  t.not(file(), before);
+});
+
+test('A-05 what is wrong on the page of mail stands beside its field; what is right elsewhere stays; two at once are told', async t => {
+  const { ann, as, file, config } = await open(t);
+  const before = file();
+  const typed = {
+    ...mailOf(SOMEWHERE),
+    'alerts-mail-host': 'Not A Host',
+    'alerts-mail-to': 'it@example.com\r\nnobody',
+  };
+  for (const act of ['save', 'test'] as const) {
+    const { status, body } = await ann.post('/mail', act, typed);
+    t.is(status, 400);
+    for (const name of ['host', 'to']) t.regex(body, new RegExp(`id="f-alerts-mail-${name}"[^>]*aria-invalid="true"`));
+    t.true(body.includes('value="appliance@example.com"'), 'what was typed stays');
+    t.is(file(), before);
+  }
+  t.is((await ann.post('/mail', 'save', { ...mailOf(SOMEWHERE), password: 'two\nlines' })).status, 400);
+  t.is((await ann.post('/mail', 'save', { ...mailOf(SOMEWHERE), other: 'field' })).status, 400);
+  const bea = await as('bea@example.com');
+  const digest = await bea.digest('/syslog');
+  t.is((await ann.post('/mail', 'save', mailOf(SOMEWHERE))).status, 303);
+  const syslog = syslogOf({ host: 'logs.example.com', protocol: 'tls', authorities: null });
+  const late = await bea.ask('POST', '/syslog', { ...syslog, digest, act: 'save', isOn: 'on' });
+  t.is(late.status, 409);
+  t.true(late.body.includes('was changed meanwhile') && late.body.includes('logs.example.com'));
+  t.is((await bea.post('/syslog', 'save', syslog)).status, 303);
+  t.deepEqual(config().alerts.syslog, { host: 'logs.example.com', protocol: 'tls', authorities: null });
+  t.deepEqual(config().alerts.mail, SOMEWHERE);
+});
+
+test('A-05 B-05 a typed password is in a file of 0600 and nowhere else: page, configuration, history, log, diagnostics', async t => {
+  const { ann, folder, file, config, secrets, audit } = await open(t);
+  const secret = 'Zebra-Anvil-77';
+  t.is((await ann.post('/mail', 'save', { ...mailOf(SOMEWHERE), password: secret })).status, 303);
+  const first = config().alerts.mail?.passwordFile ?? '';
+  t.is(readFileSync(first, 'utf8'), `${secret}\n`);
+  t.is(statSync(first).mode & 0o777, 0o600);
+  const kept = { ...mailOf(SOMEWHERE), 'alerts-mail-passwordFile': first };
+  t.is((await ann.post('/mail', 'save', { ...kept, 'alerts-mail-port': '26' })).status, 303);
+  t.is(config().alerts.mail?.passwordFile, first, 'an empty field keeps it');
+  t.is((await ann.post('/mail', 'save', { ...kept, password: `${secret}-2` })).status, 303);
+  const wrong = await ann.post('/mail', 'save', { ...kept, password: `${secret}-3`, 'alerts-mail-port': 'none' });
+  t.is(wrong.status, 400);
+  t.is(secrets().length, 2, 'the first is still in the history, the third was never saved');
+  const pages = ['/mail', '/settings', '/settings/file', '/settings/diagnostics'].map(page => ann.ask('GET', page));
+  const history = readdirSync(join(folder, 'config-history')).map(name =>
+    readFileSync(join(folder, 'config-history', name), 'utf8'),
+  );
+  const entries = JSON.stringify(await audit.search({ limit: 50 }));
+  for (const text of [...(await Promise.all(pages)).map(({ body }) => body), wrong.body, file(), entries, ...history]) {
+    t.false(text.includes(secret));
+  }
+  t.is(
+    (
+      await ann.ask('POST', '/mail', {
+        ...kept,
+        digest: await ann.digest('/mail'),
+        act: 'save',
+        isOn: 'on',
+        held: hiddenIn(wrong.body, 'held'),
+      })
+    ).status,
+    303,
+  );
+  t.is(readFileSync(config().alerts.mail?.passwordFile ?? '', 'utf8'), `${secret}-3\n`, 'it need not be typed again');
+});
+
+test('A-05 a password file goes when no version of the settings names it any more', async t => {
+  const { ann, config, secrets, folder, clock } = await open(t);
+  t.is((await ann.post('/mail', 'save', { ...mailOf(SOMEWHERE), password: 'the first' })).status, 303);
+  const [first = ''] = secrets();
+  t.is((await ann.post('/mail', 'save', { ...mailOf(SOMEWHERE), password: 'the second' })).status, 303);
+  t.is(secrets().length, 2);
+  // As many versions as are kept, each later than the one that names the first.
+  for (let version = 1; version < 50; version += 1) {
+    writeFileSync(join(folder, 'config-history', `${clock.now() + 1000 + version}.yaml`), 'version: 1\n');
+  }
+  const second = config().alerts.mail?.passwordFile ?? '';
+  const typed = { ...mailOf(SOMEWHERE), 'alerts-mail-port': '26', 'alerts-mail-passwordFile': second };
+  t.is((await ann.post('/mail', 'save', typed)).status, 303);
+  t.false(secrets().includes(first));
+  t.true(existsSync(second));
+});
+
+test('A-05 A-06 mail is tried before it is saved, step by step, by a real server; then saved without typing the password again', async t => {
+  const { ann, file, config, audit } = await open(t);
+  await using server = await startMailServer('starttls');
+  const before = file();
+  const typed = mailOf({ ...server.config, passwordFile: null });
+  const wrong = await ann.post('/mail', 'test', { ...typed, password: 'wrong', isOn: undefined });
+  t.deepEqual(stepsIn(wrong.body), ['works', 'works', 'works', 'fails', 'not tried']);
+  const good = await ann.post('/mail', 'test', { ...typed, password: PASSWORD });
+  t.is(good.status, 200);
+  t.deepEqual(stepsIn(good.body), ['works', 'works', 'works', 'works', 'works']);
+  t.regex(good.body, /TLS is there and the certificate is for localhost: TLSv1\.3 with TLS_AES_256/);
+  t.true(good.body.includes('has taken it for it@example.com, ann@example.com'));
+  t.false(good.body.includes(PASSWORD));
+  const mail = await server.next();
+  t.is(mail.user, 'appliance');
+  t.regex(mail.content, /This is a test, sent by ann@example\.com/);
+  t.is(file(), before);
+  const [entry] = await audit.search({ limit: 1 });
+  t.is(entry?.entry.event, 'settings.tested');
+  t.regex(String(entry?.entry.detail.to), /^localhost:\d+, it@example\.com, ann@example\.com$/);
+  t.is((await ann.post('/mail', 'save', { ...typed, held: hiddenIn(good.body, 'held') })).status, 303);
+  t.is(readFileSync(config().alerts.mail?.passwordFile ?? '', 'utf8'), `${PASSWORD}\n`);
+  const kept = { ...typed, 'alerts-mail-passwordFile': config().alerts.mail?.passwordFile ?? '' };
+  t.deepEqual(stepsIn((await ann.post('/mail', 'test', kept)).body).at(-1), 'works', 'with the one that is kept');
+});
+
+test('A-05 A-06 syslog is tried before it is saved, over TLS and by UDP', async t => {
+  const { ann, file } = await open(t);
+  const before = file();
+  await using tls = await startTlsSyslog();
+  const good = await ann.post('/syslog', 'test', syslogOf(tls.config));
+  t.deepEqual(stepsIn(good.body), ['works', 'works', 'works']);
+  await tls.until(1);
+  t.regex(tls.lines[0] ?? '', /settings\.test - .*This is a test, sent by ann@example\.com/);
+  const strange = await ann.post('/syslog', 'test', { ...syslogOf(tls.config), 'alerts-syslog-authorities': '' });
+  t.deepEqual(stepsIn(strange.body), ['works', 'fails', 'not tried']);
+  using udp = await startUdpSyslog();
+  t.deepEqual(stepsIn((await ann.post('/syslog', 'test', syslogOf(udp.config))).body), ['works', 'works']);
+  t.regex(await udp.next, /This is a test/);
+  t.is(file(), before);
+});
+
+test('A-05 attack: a stolen login gets no password out, by a test at another server or by saving one', async t => {
+  const { ann, folder, path, config, file } = await open(t);
+  await using theirs = await startMailServer('starttls');
+  t.is((await ann.post('/mail', 'save', { ...mailOf(SOMEWHERE), password: PASSWORD })).status, 303);
+  const kept = config().alerts.mail?.passwordFile ?? '';
+  const elsewhere = mailOf({ ...theirs.config, passwordFile: kept });
+  for (const act of ['test', 'save'] as const) {
+    const refused = await ann.post('/mail', act, elsewhere);
+    t.is(refused.status, 403);
+    t.true(refused.body.includes('was not saved for localhost'));
+    t.regex(refused.body, /id="f-password"[^>]*aria-invalid="true"/);
+  }
+  const now = file();
+  const text = now.replaceAll('host: mail.example.com', 'host: localhost');
+  const byFile = await ann.ask('POST', '/settings/file', { act: 'save', text, digest: await ann.digest('/mail') });
+  t.is(byFile.status, 403, 'nor by the whole file');
+  const storeKey = join(folder, 'keys', 'store.key');
+  writeFileSync(storeKey, 'the key of everything', { mode: 0o600 });
+  for (const stolen of [storeKey, join(folder, 'config-history', '..', 'keys', 'store.key')]) {
+    const refused = await ann.post('/mail', 'save', { ...elsewhere, 'alerts-mail-passwordFile': stolen });
+    t.is(refused.status, 403);
+    t.true(refused.body.includes('is a key of the appliance, no password'));
+  }
+  const unsaved = await ann.post('/mail', 'test', { ...elsewhere, 'alerts-mail-passwordFile': path });
+  t.is(unsaved.status, 403, 'any other file goes to nobody either before it was saved');
+  t.is(file(), now);
+});
+
+test('A-05 attack: a held password is found by its own account and page only', async t => {
+  const { ann, as, config } = await open(t);
+  const wrong = await ann.post('/mail', 'save', {
+    ...mailOf(SOMEWHERE),
+    password: 'of Ann',
+    'alerts-mail-port': 'none',
+  });
+  const bea = await as('bea@example.com');
+  t.is((await bea.post('/mail', 'save', { ...mailOf(SOMEWHERE), held: hiddenIn(wrong.body, 'held') })).status, 303);
+  t.is(config().alerts.mail?.passwordFile, null);
+});
+
+test('A-05 attack: a server that hangs, talks without end or answers garbage ends its test and nothing else', async t => {
+  const { ann } = await open(t);
+  const garbage = createServer(socket => {
+    socket.on('error', () => undefined);
+    socket.write(`\u0000\u0007<script>alert(1)</script>${'x'.repeat(100_000)}\r\n`);
+  });
+  garbage.listen(0, '127.0.0.1');
+  await once(garbage, 'listening');
+  t.teardown(() => garbage.close());
+  const { port } = garbage.address() as AddressInfo;
+  const typed = { ...mailOf({ ...SOMEWHERE, host: 'localhost', port }), password: PASSWORD };
+  const { status, body } = await ann.post('/mail', 'test', typed);
+  t.is(status, 200);
+  t.deepEqual(stepsIn(body), ['works', 'works', 'fails', 'not tried', 'not tried']);
+  t.false(body.includes('<script>alert') || body.includes('x'.repeat(1000)));
+  const syslog = syslogOf({ host: 'localhost', port, protocol: 'tls', authorities: null });
+  t.deepEqual(stepsIn((await ann.post('/syslog', 'test', syslog)).body), ['works', 'fails', 'not tried']);
+  t.is((await ann.ask('GET', '/mail')).status, 200);
+});
