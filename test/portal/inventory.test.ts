@@ -1,7 +1,7 @@
 // What the about page tells of: held against what is installed here.
 import { readFileSync } from 'node:fs';
 import test from 'ava';
-import { billOfMaterials, takeInventory, toolsOf } from '../../appliance/portal/settings/inventory.ts';
+import { billOfMaterials, readLicences, takeInventory, toolsOf } from '../../appliance/portal/settings/inventory.ts';
 import { ROOT } from '../support/appliance.ts';
 
 test('A-05 each package that runs is named with its version, licence and hash, and no other', async t => {
@@ -29,6 +29,15 @@ test('A-05 the bill of materials is CycloneDX, and has the system’s packages',
   const scoped = bill.components.find(({ name }: { name: string }) => name === '@koa/router');
   t.regex(scoped.purl, /^pkg:npm\/%40koa\/router@\d/);
   t.deepEqual(Object.keys(scoped.licenses[0]), ['expression']);
-  t.true(bill.components.some(({ purl }: { purl: string }) => purl.startsWith('pkg:deb/debian/openssl@')));
+  const openssl = bill.components.find(({ purl }: { purl: string }) => purl.startsWith('pkg:deb/debian/openssl@'));
+  t.regex(openssl.licenses[0].license.name, /Apache-2\.0/, 'by Debian’s names, which are no SPDX');
   t.is(new Set(bill.components.map((one: { 'bom-ref': string }) => one['bom-ref'])).size, bill.components.length);
+});
+
+test('A-05 of a package of the system all licences are named that stand in its copyright file, each once', t => {
+  const head = 'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n';
+  const files = 'Files: *\nLicense: GPL-2+\n\nFiles: a\nLicense: Expat\n words\n\nLicense: GPL-2+\n words\n';
+  t.is(readLicences(head + files), 'Expat, GPL-2+');
+  t.is(readLicences(files), null, 'words alone say nothing to a program');
+  t.is(readLicences(`${head}License:\n words\n`), null);
 });

@@ -2,12 +2,15 @@
 // as a bill of materials (CycloneDX 1.6, ECMA-424).
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { z } from 'zod';
 
 const DPKG_MS = 10_000;
 const MAX_DPKG_BYTES = 4 * 1024 * 1024;
+/** Where Debian's packages say under what licences they are (Debian policy 12.5). */
+const DOCUMENTS = '/usr/share/doc';
 /** Programs of Debian's that we run, by their packages. */
 const TOOLS: readonly string[] = ['ffmpeg', 'openssl', 'osslsigncode', 'samba', 'util-linux', 'iproute2'];
 
@@ -37,7 +40,7 @@ const Own = z.object({ name: z.string(), version: z.string(), license: z.string(
 export interface Component {
   readonly name: string;
   readonly version: string;
-  /** As the package says it, an SPDX expression mostly; null where it doesn't. */
+  /** As the package says it, an SPDX expression mostly, all that is in it for the system's; null where it doesn't. */
   readonly licence: string | null;
   /** Package URL. */
   readonly purl: string;
@@ -90,10 +93,11 @@ export function billOfMaterials({ product, packages, system }: Inventory, now: n
 }
 
 function entryOf({ name, version, licence, purl, sha512 }: Component) {
+  const isExpression = licence !== null && purl.startsWith('pkg:npm/') && EXPRESSION.test(licence); // Debian has names of its own
   return {
     ...{ type: 'library', 'bom-ref': purl, name, version, purl },
     ...(licence !== null && {
-      licenses: [EXPRESSION.test(licence) ? { expression: licence } : { license: { name: licence } }],
+      licenses: [isExpression ? { expression: licence } : { license: { name: licence } }],
     }),
     ...(sha512 !== null && { hashes: [{ alg: 'SHA-512', content: sha512 }] }),
   };
@@ -108,14 +112,32 @@ async function systemPackages(): Promise<Component[]> {
   } catch {
     return []; // no Debian: the page says that the system's packages are not known
   }
-  return output
-    .split('\n')
-    .filter(line => line !== '')
-    .map(line => {
+  const lines = output.split('\n').filter(line => line !== '');
+  return Promise.all(
+    lines.map(async line => {
       const [name = '', version = '', architecture = ''] = line.split('\t');
       const purl = `pkg:deb/debian/${name}@${encodeURIComponent(version)}?arch=${architecture}`;
-      return { name, version, licence: null, purl, sha512: null };
-    });
+      return { name, version, licence: await licencesOf(name), purl, sha512: null };
+    }),
+  );
+}
+
+async function licencesOf(name: string): Promise<string | null> {
+  try {
+    return readLicences(await readFile(join(DOCUMENTS, name, 'copyright'), 'utf8'));
+  } catch {
+    return null; // no such document, or none that can be read
+  }
+}
+
+/**
+ * Of a copyright file in Debian's own form (copyright-format 1.0) the short names, each once.
+ * @returns null for one in words alone
+ */
+export function readLicences(text: string): string | null {
+  if (!/^Format:.*copyright-format/m.test(text.slice(0, 4096))) return null;
+  const named = [...text.matchAll(/^License:[ \t]*(\S.*)$/gm)].map(([, name = '']) => name.trim());
+  return named.length === 0 ? null : [...new Set(named)].toSorted().join(', ');
 }
 
 function npmUrl(name: string, version: string): string {
