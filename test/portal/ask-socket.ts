@@ -15,9 +15,11 @@ export function askSocket(
   path: string,
   token?: string,
   headers: Readonly<Record<string, string>> = {},
-  json?: unknown,
+  /** A form, or what is sent as JSON. */
+  given?: unknown,
 ): Promise<SocketAnswer> {
-  const text = json === undefined ? undefined : JSON.stringify(json);
+  const isForm = given instanceof URLSearchParams;
+  const text = given === undefined ? undefined : isForm ? String(given) : JSON.stringify(given);
   return new Promise((resolve, reject) => {
     const asked = request({
       socketPath,
@@ -31,7 +33,7 @@ export function askSocket(
         'x-appliance-peer': '192.0.2.7',
         ...(token !== undefined && { cookie: `__Host-login=${token}` }),
         ...(text !== undefined && {
-          'content-type': 'application/json',
+          'content-type': isForm ? 'application/x-www-form-urlencoded' : 'application/json',
           'content-length': String(Buffer.byteLength(text)),
         }),
         ...headers,

@@ -48,6 +48,12 @@ test('D-08 members are found by part of name or login id in any case, and shown 
   t.deepEqual([first.length, second.length, new Set([...first, ...second]).size], [50, 10, 60]);
   t.true((await ann.get('/admin/members?role=technician&page=2')).body.includes('60 of 62, page 2 of 2'));
   t.true((await ann.get('/admin/members?page=99')).body.includes('Nobody fits'));
+  const page = await ann.get('/admin/members?role=technician');
+  const ticks = [...page.body.matchAll(/name="members" value="([^"]+)"/g)].map(([, value = '']) => ['members', value]);
+  const form = new URLSearchParams([['act', 'disable'], ...ticks]);
+  t.is(ticks.length, 50);
+  t.regex(String((await ann.post('/admin/members/bulk', form)).headers.location), /done=disable-50/);
+  t.is((await at.identity.members.list()).filter(({ state }) => state === 'disabled').length, 50);
 });
 
 test('D-08 several are changed at once; who can’t be is named with the reason, and the others are changed all the same', async t => {

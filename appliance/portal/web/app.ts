@@ -1,6 +1,6 @@
 // The order in which every request is looked at, before and after first setup alike.
 import { bodyParser } from '@koa/bodyparser';
-import Koa from 'koa';
+import Koa, { type Middleware } from 'koa';
 import type { Log } from '../../log.ts';
 import type { Counter } from '../../metrics.ts';
 import type { Assets } from './assets.ts';
@@ -31,6 +31,21 @@ export interface App {
   readonly routes: readonly DeclaredRoute[];
 }
 
+/**
+ * A form's fields to the letter: a name that comes twice is a list, and nothing in a name means anything. The library's own reading makes
+ * something else than a list of more than twenty.
+ */
+const plainForms: Middleware<PortalState> = (ctx, next) => {
+  const { rawBody } = ctx.request;
+  if (ctx.is('application/x-www-form-urlencoded') && rawBody !== undefined) {
+    const given = new URLSearchParams(rawBody);
+    const names = new Set(given.keys());
+    const take = (field: string) => (given.getAll(field).length > 1 ? given.getAll(field) : given.get(field));
+    ctx.request.body = Object.fromEntries([...names].map(field => [field, take(field)]));
+  }
+  return next();
+};
+
 /** @throws ApplianceError `appliance.defect` when a route does not say who may use it */
 export function makeApp({ log, refusals, pages, assets, routers }: AppParts): App {
   const routes = declaredRoutes(routers);
@@ -52,6 +67,7 @@ export function makeApp({ log, refusals, pages, assets, routers }: AppParts): Ap
   });
   const takeSaml = bodyParser({ enableTypes: ['form'], formLimit: MAX_SAML_BODY, encoding: 'utf-8' });
   app.use((ctx, next) => (SAML_FORM.test(ctx.path) ? takeSaml(ctx, next) : takeBody(ctx, next)));
+  app.use(plainForms);
   // Here a stranger's bytes become routes' business; each route parses what it takes.
   for (const router of routers) app.use(router.routes());
   return { handle: app.callback(), routes };
