@@ -92,7 +92,7 @@ export class Identity {
     const ssoRules = new SsoRules(parts);
     this.ssoRules = ssoRules;
     const service = new SamlService(origins[0] ?? 'https://localhost', store, clock);
-    const samlMembers = new SamlMembers({ ...parts, groups: this.groups });
+    const samlMembers = new SamlMembers({ ...parts, groups: this.groups, ssoRules });
     this.singleSignOn = new SamlDoor({ ...parts, limiter, allowLists, stepUp, members: samlMembers, service });
     this.idps = new SamlIdps({ ...parts, ssoRules });
     const shared = { ...parts, stepUp, allowLists, ssoRules, organisation };

@@ -17,6 +17,7 @@ import {
   requireMayCreate,
   requireMayManage,
 } from './authority.ts';
+import { setWithdrawn } from './directory-store.ts';
 import type { LockOut } from './lock-out.ts';
 import type { Act, LoginBook } from './login-book.ts';
 import {
@@ -48,6 +49,7 @@ import type { PasswordHasher } from './password-hasher.ts';
 import type { Passwords } from './passwords.ts';
 import { newReadableCode } from './readable-code.ts';
 import type { SsoRules } from './saml-rule.ts';
+import { setLinkWithdrawn } from './saml-store.ts';
 
 export interface NewMemberRequest {
   readonly loginId: string;
@@ -199,6 +201,9 @@ export class Members {
     return this.#change(actor, id, async (act, { member }) => {
       if (member.state === 'enabled') return;
       await setColumns(act.tx, id, { is_enabled: 1 });
+      // From now on it is an admin's word, which no group there takes back when he disables the member again.
+      await setWithdrawn(act.tx, id, false);
+      await setLinkWithdrawn(act.tx, id, false);
       await this.#tell(act, actor, 'member.enabled', id);
     });
   }

@@ -18,7 +18,7 @@ import { tooMany } from './password-hasher.ts';
 import { samlFault } from './saml-fault.ts';
 import { type Idp, toPem } from './saml-idp.ts';
 import { judgeLogout, type LogoutWish } from './saml-logout.ts';
-import type { SamlMembers } from './saml-members.ts';
+import { noRole, type SamlMembers } from './saml-members.ts';
 import { type SamlPurpose, type SamlRequest, SamlRequests } from './saml-requests.ts';
 import {
   type Assertion,
@@ -174,30 +174,30 @@ export class SamlDoor {
   }
 
   async #signIn(brought: Brought, idp: Idp, assertion: Assertion, request: SamlRequest | undefined): Promise<Entered> {
-    const entered = await this.#parts.book.act(act => this.#enter(act, brought, idp, assertion, request));
-    if (entered === null) throw refusedLogin();
-    const { issued, isNew } = entered;
-    if (isNew) await this.#parts.members.place(idp, issued.login.memberId);
-    return { issued, confirms: null };
+    const { tell, end } = await this.#parts.book.act(act => this.#enter(act, brought, idp, assertion, request));
+    tell();
+    if (end instanceof ApplianceError) throw end;
+    return { issued: end, confirms: null };
   }
 
-  /** @returns null when refused; that is logged, so it must be committed */
+  /** @returns why it is refused, or the login; what was refused is committed too: it is in the log, or took roles away */
   async #enter(
     act: Act,
     brought: Brought,
     idp: Idp,
     assertion: Assertion,
     request: SamlRequest | undefined,
-  ): Promise<{ issued: IssuedLogin; isNew: boolean } | null> {
+  ): Promise<{ tell: () => void; end: IssuedLogin | ApplianceError }> {
     const { members, lockOut, book } = this.#parts;
     const { tx } = act;
     await this.#takeOnce(act, idp, assertion);
-    const { known, isNew } = await members.settle(tx, idp, assertion);
+    const { known, hasRole, tell } = await members.settle(act, idp, assertion);
     const { member } = known;
+    if (!hasRole) return { tell, end: noRole() };
     const reason = await this.#refusal(act, member, brought.source);
     if (reason !== undefined) {
       await lockOut.refuse(tx, brought.source, reason, { id: member.id });
-      return null;
+      return { tell, end: refusedLogin() };
     }
     const former = request?.loginId == null ? undefined : await findLogin(tx, request.loginId);
     const formerMember = former && (await findMember(tx, former.memberId));
@@ -208,7 +208,7 @@ export class SamlDoor {
     const issued = await book.issue(act, member, stage, brought);
     const { nameId, nameIdFormat, sessionIndex } = assertion;
     await insertSamlLogin(tx, issued.login.id, { idpId: idp.id, nameId, nameIdFormat, sessionIndex });
-    return { issued, isNew };
+    return { tell, end: issued };
   }
 
   async #refusal({ tx }: Act, member: Member, source: string): Promise<RefusalReason | undefined> {

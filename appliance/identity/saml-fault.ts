@@ -9,6 +9,7 @@ type SamlCode =
   | 'saml.encrypted'
   | 'saml.expired'
   | 'saml.issuer'
+  | 'saml.no-role'
   | 'saml.not-asked'
   | 'saml.not-yet'
   | 'saml.other-browser'
@@ -17,6 +18,7 @@ type SamlCode =
   | 'saml.signature'
   | 'saml.stale-login'
   | 'saml.subject'
+  | 'saml.too-many-groups'
   | 'saml.two-assertions'
   | 'saml.unsigned'
   | 'saml.wrapped';

@@ -10,11 +10,14 @@ const METADATA = 'urn:oasis:names:tc:SAML:2.0:metadata';
 const BINDINGS = 'urn:oasis:names:tc:SAML:2.0:bindings:';
 /** The present one and the next: a roll-over. */
 const MAX_CERTIFICATES = 2;
+export const MAX_MAPPED = 100;
 const MIN_RSA_BITS = 2048;
 const DOMAIN = /^(?=.{1,253}$)[a-z0-9-]+(?:\.[a-z0-9-]+)+$/;
 
 const url = z.string().max(1024).refine(isOwnPageAddress);
 const attribute = z.string().max(256);
+/** Compared to the letter: who names groups there could else make one that looks like another. */
+const groupValue = z.string().regex(/^(?!\s)[^\p{C}]{1,256}(?<!\s)$/u);
 
 export const IdpSettings = z.strictObject({
   /** On the button. */
@@ -38,6 +41,20 @@ export const IdpSettings = z.strictObject({
   /** Of accounts that are made. */
   roles: z.array(z.enum(ROLES).exclude(['master-admin'])).min(1),
   groupId: z.string().max(64),
+  /** Attribute that holds a person's groups. */
+  groupsAttribute: attribute.default(''),
+  /** What groups give, and take away, at each login; none: roles and group are as admins set them. */
+  mapping: z
+    .array(
+      z.strictObject({
+        group: groupValue,
+        roles: z.array(z.enum(ROLES)).min(1),
+        /** Its id; the first one that matches counts. */
+        technicianGroup: z.string().length(22).nullable(),
+      }),
+    )
+    .max(MAX_MAPPED)
+    .default([]),
 });
 export type IdpSettings = z.infer<typeof IdpSettings>;
 

@@ -27,6 +27,7 @@ import {
 } from './saml-store.ts';
 
 const MAX_IDPS = 20;
+const MAX_LOGGED_ROWS = 20_000; // characters
 
 export interface SamlIdpsOptions {
   readonly store: Store;
@@ -150,6 +151,7 @@ export class SamlIdps {
           subject,
           isOn: before?.isOn ?? true,
           isOnly: before?.isOnly ?? false,
+          isWithdrawn: before?.isWithdrawn ?? false,
         };
         await unique(putLink(act.tx, link), 'saml.link-twice', 'another member has that SSO id');
       }
@@ -185,6 +187,13 @@ export class SamlIdps {
       const before = required(await findIdp(tx, id));
       const after = await run(act, before);
       const others = (await listIdps(tx)).filter(one => one.id !== id).flatMap(({ domains }) => domains);
+      if (after.mapping.length > 0 && after.groupsAttribute === '') {
+        throw new ApplianceError(
+          'malformed',
+          'saml.groups-attribute',
+          'the attribute that holds the groups has a name',
+        );
+      }
       const taken = after.domains.find(domain => others.includes(domain));
       if (taken !== undefined) {
         throw new ApplianceError('conflict', 'saml.domain-twice', `${taken} belongs to another identity provider here`);
@@ -225,9 +234,22 @@ function readSettings(given: unknown): IdpSettings {
 /** Each setting that changed, `before → after`. */
 function differences(before: Idp, after: Idp): AuditDetail {
   const keys = Object.keys(after).filter(key => key !== 'revision') as (keyof Idp)[]; // its own keys
-  const text = (idp: Idp, key: keyof Idp) => JSON.stringify(idp[key]).slice(0, 500);
+  const text = (idp: Idp, key: keyof Idp) => JSON.stringify(idp[key]);
   const changed = keys.filter(key => text(before, key) !== text(after, key));
-  return Object.fromEntries(changed.map(key => [key, `${text(before, key)} → ${text(after, key)}`]));
+  const shown = (key: keyof Idp) =>
+    key === 'mapping'
+      ? rowChanges(before.mapping, after.mapping)
+      : `${text(before, key).slice(0, 500)} → ${text(after, key).slice(0, 500)}`;
+  return Object.fromEntries(changed.map(key => [key, shown(key)]));
+}
+
+/** Rows of a mapping that went and came; where there are the same in another order, all of them. */
+function rowChanges(before: Idp['mapping'], after: Idp['mapping']): string {
+  const [from, to] = [before, after].map(rows => rows.map(row => JSON.stringify(row))) as [string[], string[]];
+  const gone = from.filter(row => !to.includes(row));
+  const come = to.filter(row => !from.includes(row));
+  const isOrder = gone.length + come.length === 0;
+  return `${(isOrder ? from : gone).join(' ')} → ${(isOrder ? to : come).join(' ')}`.slice(0, MAX_LOGGED_ROWS);
 }
 
 async function unique<T>(act: Promise<T>, code: 'saml.idp-twice' | 'saml.link-twice', message: string): Promise<T> {

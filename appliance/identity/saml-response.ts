@@ -59,6 +59,7 @@ export interface Assertion {
   readonly nameId: string;
   readonly nameIdFormat: string;
   readonly sessionIndex: string | null;
+  /** To the letter, space around them too. */
   readonly attributes: ReadonlyMap<string, readonly string[]>;
 }
 
@@ -280,7 +281,7 @@ function readAttributes(assertion: XmlElement): ReadonlyMap<string, readonly str
       for (const { children, text } of childrenOf(attribute, SAML, 'AttributeValue')) {
         count += 1;
         if (count > MAX_VALUES) throw malformed(`it has more than ${MAX_VALUES} attribute values`);
-        if (children.length === 0) values.push(text.trim());
+        if (children.length === 0) values.push(text);
       }
       found.set(name, values);
     }

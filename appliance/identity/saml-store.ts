@@ -5,7 +5,7 @@ import { loginColumns, toLogin } from './login-store.ts';
 import { type Idp, IdpSettings } from './saml-idp.ts';
 
 const IDP = 'id, entity_id, is_on, settings, revision';
-const LINK = 'member_id, idp_id, subject, is_on, is_only';
+const LINK = 'member_id, idp_id, subject, is_on, is_only, is_withdrawn';
 
 /** Which person there an account is of. */
 export interface SamlLink {
@@ -16,6 +16,8 @@ export interface SamlLink {
   readonly isOn: boolean;
   /** Whether there is no password here. */
   readonly isOnly: boolean;
+  /** Whether the account is disabled because no group there gives a role. */
+  readonly isWithdrawn: boolean;
 }
 
 /** What a logout there is told by. */
@@ -69,14 +71,19 @@ export async function countLinks(from: Reader, idpId: string): Promise<number> {
 }
 
 /** Instead of the one the member had. @throws ApplianceError `store.unique` when the SSO id is another's */
-export async function putLink(tx: Transaction, { memberId, idpId, subject, isOn, isOnly }: SamlLink): Promise<void> {
+export async function putLink(tx: Transaction, link: SamlLink): Promise<void> {
+  const { memberId, idpId, subject, isOn, isOnly, isWithdrawn } = link;
   await deleteLink(tx, memberId);
-  const row = [memberId, idpId, subject, isOn ? 1 : 0, isOnly ? 1 : 0];
-  await tx.run(`INSERT INTO saml_link (${LINK}) VALUES (?, ?, ?, ?, ?)`, row);
+  const row = [memberId, idpId, subject, isOn ? 1 : 0, isOnly ? 1 : 0, isWithdrawn ? 1 : 0];
+  await tx.run(`INSERT INTO saml_link (${LINK}) VALUES (?, ?, ?, ?, ?, ?)`, row);
 }
 
 export async function deleteLink(tx: Transaction, memberId: string): Promise<void> {
   await tx.run('DELETE FROM saml_link WHERE member_id = ?', [memberId]);
+}
+
+export async function setLinkWithdrawn(tx: Transaction, memberId: string, isWithdrawn: boolean): Promise<void> {
+  await tx.run('UPDATE saml_link SET is_withdrawn = ? WHERE member_id = ?', [isWithdrawn ? 1 : 0, memberId]);
 }
 
 /** @returns false when it was taken before */
@@ -141,6 +148,7 @@ function toLink(row: Row): SamlLink {
     subject: String(row.subject),
     isOn: row.is_on === 1,
     isOnly: row.is_only === 1,
+    isWithdrawn: row.is_withdrawn === 1,
   };
 }
 

@@ -331,6 +331,17 @@ export class Groups {
     return moved.length;
   }
 
+  /**
+   * As `assign`, within an act that does more; nothing where there is no such group.
+   * @returns to be called once that is on the disk: tells who listens
+   */
+  async assignWithin(tx: Transaction, editor: Editor, memberId: string, groupId: string): Promise<() => void> {
+    const to = await findPath(tx, groupId);
+    const isMoved = to.length > 0 && (await this.groupOf(memberId, tx)) !== groupId;
+    if (isMoved) await this.#put(tx, editor, memberId, to);
+    return () => this.#tellMembers(isMoved ? [memberId] : []);
+  }
+
   async #put(tx: Transaction, editor: Editor, memberId: string, to: readonly Group[]): Promise<boolean> {
     const groupId = to.at(-1)?.id ?? '';
     const current = await this.groupOf(memberId, tx);

@@ -85,7 +85,7 @@ export const routeTable: Readonly<Record<string, readonly string[]>> = {
     'POST /admin/directory/apply',
     ...['GET /admin/single-sign-on', 'POST /admin/single-sign-on', 'POST /admin/single-sign-on/rule'],
     ...['GET /admin/single-sign-on/:id', 'POST /admin/single-sign-on/:id'],
-    ...['metadata', 'on', 'off', 'remove'].map(act => `POST /admin/single-sign-on/:id/${act}`),
+    ...['metadata', 'mapping', 'on', 'off', 'remove'].map(act => `POST /admin/single-sign-on/:id/${act}`),
     ...['GET /admin/members/:id/single-sign-on', 'POST /admin/members/:id/single-sign-on'],
     ...['on', 'off'].map(act => `POST /admin/members/:id/single-sign-on/${act}`),
     ...['GET /admin/addresses', 'GET /admin/addresses/:id', 'POST /admin/addresses/:id'],

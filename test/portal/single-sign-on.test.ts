@@ -3,6 +3,7 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import test from 'ava';
 import { AppletDownloads } from '../../appliance/applet/downloads.ts';
+import { ROOT_GROUP_ID } from '../../appliance/permissions/group-store.ts';
 import { SocketListener } from '../../appliance/portal/socket-listener.ts';
 import { openTestSso, type TestSso } from '../identity/open-single-sign-on.ts';
 import { newSigner } from '../sessions/open-sessions.ts';
@@ -29,10 +30,10 @@ test.after.always(async () => {
 
 function post(
   path: string,
-  fields: Readonly<Record<string, string>>,
+  fields: Readonly<Record<string, string>> | readonly string[][],
   headers: Readonly<Record<string, string>>,
 ): Promise<SocketAnswer> {
-  const body = new URLSearchParams(fields).toString();
+  const body = new URLSearchParams(fields as Record<string, string>).toString();
   return new Promise((resolve, reject) => {
     const asked = request({
       ...{ socketPath: join(at.folder, 'portal.sock'), method: 'POST', path, agent: false },
@@ -114,4 +115,71 @@ test.serial('C-04 a logout by the provider is answered by a signed form, to the 
   t.regex(told, /<SignatureValue>/);
   const ours = await post('/saml/logout', { SAMLResponse: 'anything' }, ELSEWHERE);
   t.deepEqual([ours.status, ours.headers.location], [303, '/sign-in']);
+});
+
+test.serial(
+  'C-04 rows of groups and roles are added, mended and taken out without a script; nothing typed is lost',
+  async t => {
+    const { groups, idps } = at.identity;
+    const editor = { actor: at.asRoot, roles: ['master-admin'] as const };
+    const desk = await groups.create(editor, { name: 'Desk', parentId: ROOT_GROUP_ID });
+    const cookie = `__Host-login=${(await at.signIn('root')).token}`;
+    const path = `/admin/single-sign-on/${at.idp.id}/mapping`;
+    const send = async (act: string, fields: readonly string[][]) => {
+      const { revision } = await idps.get(at.idp.id);
+      const all = [['revision', String(revision)], ['groupsAttribute', ' groups '], ...fields, ['act', act]];
+      return post(path, all, { ...OWN, cookie });
+    };
+    const row = (at: number, group: string, roles: readonly string[], place = '') => [
+      ...[['group', group], ...roles.map(role => ['roles', `${at} ${role}`]), ['place', place]],
+    ];
+    const rowsOf = ({ body }: SocketAnswer) =>
+      [...body.matchAll(/name="group" value="([^"]*)"/g)].map(([, one]) => one);
+    const typed = [...row(0, 'Helpdesk', ['technician'], desk.id), ...row(1, 'Leads', [])];
+    const added = await send('add', typed);
+    t.deepEqual([added.status, ...rowsOf(added)], [200, 'Helpdesk', 'Leads', '']);
+    t.regex(added.body, /value="0 technician" checked/);
+    t.regex(added.body, new RegExp(`value="${desk.id}" selected`));
+    t.deepEqual((await idps.get(at.idp.id)).mapping, [], 'nothing is saved by that');
+    const removed = await send('remove-0', typed);
+    t.deepEqual([removed.status, ...rowsOf(removed)], [200, 'Leads']);
+    const wrong = await send('save', [...typed, ...row(2, '', ['auditor'])]);
+    t.deepEqual([wrong.status, ...rowsOf(wrong)], [400, 'Helpdesk', 'Leads', '']);
+    t.regex(wrong.body, /id="row-1-error">Tick at least one role\./);
+    t.regex(wrong.body, /id="row-2-error">Name the group\./);
+    const many = Array.from({ length: 60 }, (_, n) => row(n, `g${n}`, ['technician'])).flat();
+    t.is((await send('save', many)).status, 303);
+    t.is((await idps.get(at.idp.id)).mapping.length, 60);
+    t.is((await send('save', [...typed.slice(0, 3), ...row(1, '', [])])).status, 303);
+    const { mapping, groupsAttribute, revision } = await idps.get(at.idp.id);
+    t.deepEqual(mapping, [{ group: 'Helpdesk', roles: ['technician'], technicianGroup: desk.id }]);
+    t.is(groupsAttribute, 'groups');
+    const late = [
+      ['revision', String(revision - 1)],
+      ['groupsAttribute', 'mine'],
+      ...typed.slice(0, 3),
+      ['act', 'save'],
+    ];
+    const answer = await post(path, late, { ...OWN, cookie });
+    t.is(answer.status, 409);
+    t.regex(answer.body, /Another admin has changed it meanwhile.*value="mine"/s);
+    const none = [['revision', String(revision)], ['groupsAttribute', ''], ...typed.slice(0, 3), ['act', 'save']];
+    t.regex((await post(path, none, { ...OWN, cookie })).body, /id="f-groupsAttribute-error"/);
+  },
+);
+
+test.serial('C-04 whoever is in no group that gives a role is told so plainly, with the reference', async t => {
+  const { id, relayState } = await at.begin();
+  const attributes = { mail: 'eve@example.com', name: 'Eve', groups: 'Others' };
+  const xml = at.provider.response({ ...at.wish(id), nameId: 'eve-1', attributes });
+  const cookie = `__Host-single-sign-on=${'b'.repeat(43)}`;
+  const answer = await post(
+    '/saml/acs',
+    { SAMLResponse: toField(xml), RelayState: relayState },
+    { ...ELSEWHERE, cookie },
+  );
+  t.is(answer.status, 403);
+  t.regex(answer.body, /none of your groups there gives you access here/);
+  t.regex(answer.body, new RegExp(`reference: ${answer.headers['x-request-id']}`));
+  t.is(await at.identity.members.findByLoginId('eve@example.com'), undefined);
 });

@@ -17,7 +17,8 @@ export interface Wish {
   /** Markup. */
   readonly nameId: string;
   readonly nameIdFormat: string;
-  readonly attributes: Readonly<Record<string, string>>;
+  /** Markup; one value or several. */
+  readonly attributes: Readonly<Record<string, string | readonly string[]>>;
   readonly assertionId: string;
   readonly sessionIndex: string;
   /** ms UTC */
@@ -91,7 +92,11 @@ export class TestIdp {
     const { sessionIndex = 's1', signedInAt = at } = wish;
     const window = `NotOnOrAfter="${time(at + 5 * MINUTE_MS)}"`;
     const values = Object.entries(attributes).map(
-      ([name, value]) => `<a:Attribute Name="${name}"><a:AttributeValue>${value}</a:AttributeValue></a:Attribute>`,
+      ([name, value]) =>
+        `<a:Attribute Name="${name}">${[value]
+          .flat()
+          .map(one => `<a:AttributeValue>${one}</a:AttributeValue>`)
+          .join('')}</a:Attribute>`,
     );
     return [
       `<a:Assertion ID="${assertionId}" ${head}><a:Issuer>${issuer}</a:Issuer>`,

@@ -18,6 +18,7 @@ export interface SamlPerson {
   readonly password: string;
   readonly mail: string;
   readonly name: string;
+  readonly groups?: readonly string[];
 }
 
 export class SimpleSamlPhp implements AsyncDisposable {
@@ -89,8 +90,8 @@ export class SimpleSamlPhp implements AsyncDisposable {
     for (const [name, text] of Object.entries(keys)) writeFileSync(this.#path('cert', name), text);
     writeFileSync(this.#path('service.xml'), serviceMetadata);
     writeFileSync(this.#path('prepend.php'), `<?php $_SERVER['HTTPS'] = 'on';\n`); // TLS ends before it
-    const users = people.map(({ uid, password, mail, name }) => {
-      return [`${uid}:${password}`, { uid: [uid], mail: [mail], displayName: [name] }] as const;
+    const users = people.map(({ uid, password, mail, name, groups = [] }) => {
+      return [`${uid}:${password}`, { uid: [uid], mail: [mail], displayName: [name], groups }] as const;
     });
     const bind = 'urn:oasis:names:tc:SAML:2.0:bindings';
     const hosted = {

@@ -11,6 +11,7 @@ import { emptyForm, type Form, formWith, tryForm } from '../web/forms.ts';
 import { type Guards, sessionOf } from '../web/guards.ts';
 import type { Pages } from '../web/pages.ts';
 import { ById, parse, several, text, tick } from '../web/parse.ts';
+import { MappingForm, type MappingRow, mappingOf, presentRows, readMapping, storedRows } from './sso-mapping.ts';
 
 const HOME = '/admin/single-sign-on';
 const metadata = z.string().max(262_144).default('');
@@ -41,6 +42,7 @@ export function singleSignOnAdminRoutes(parts: SingleSignOnParts): PortalRouter 
   const router: PortalRouter = new Router<PortalState>({ sensitive: true, strict: true });
   addOverview(router, parts);
   addProvider(router, parts);
+  addMapping(router, parts);
   addActs(router, parts);
   return router;
 }
@@ -127,8 +129,36 @@ function addProvider(router: PortalRouter, parts: SingleSignOnParts): void {
     if (fault === undefined) return;
     ctx.status = fault.status;
     const idp = await idps.get(id);
-    await showProvider(ctx, parts, idp, formOf(idp), fault.form);
+    await showProvider(ctx, parts, idp, formOf(idp), { metadataForm: fault.form });
   });
+}
+
+function addMapping(router: PortalRouter, parts: SingleSignOnParts): void {
+  const { guards, identity } = parts;
+  const { idps } = identity;
+  router.post(`${HOME}/:id/mapping`, guards.requireRole('master-admin'), async ctx => {
+    const { id } = parse(ById, ctx.params);
+    const typed = parse(MappingForm, ctx.request.body);
+    const { rows, isToSave } = readMapping(typed);
+    const groupsAttribute = typed.groupsAttribute.trim();
+    const values = { groupsAttribute, revision: String(typed.revision) };
+    const fault = await tryForm(values, { 'saml.groups-attribute': 'groupsAttribute' }, async () => {
+      if (!isToSave) return;
+      const change = { groupsAttribute, mapping: mappingOf(rows) };
+      await idps.change(sessionOf(ctx).actor, id, typed.revision, change);
+      to(ctx, `${HOME}/${id}?saved=yes`);
+    });
+    if (fault === undefined && isToSave) return;
+    if (isToSave || typed.act === 'save') ctx.status = fault?.status ?? 400;
+    const idp = await idps.get(id);
+    await showProvider(ctx, parts, idp, formOf(idp), { mappingForm: fault?.form ?? formWith(values), rows });
+  });
+}
+
+interface ProviderShown {
+  readonly metadataForm?: Form;
+  readonly mappingForm?: Form;
+  readonly rows?: readonly MappingRow[];
 }
 
 async function showProvider(
@@ -136,13 +166,17 @@ async function showProvider(
   { groups, pages }: SingleSignOnParts,
   idp: Idp,
   form: Form,
-  metadataForm: Form = emptyForm,
+  shown: ProviderShown = {},
 ): Promise<void> {
+  const { metadataForm = emptyForm, mappingForm = mappingFormOf(idp), rows = storedRows(idp) } = shown;
   const given = form.values.roles;
   const ticked: readonly string[] = Array.isArray(given) ? given : [];
   const roles = GIVEN_ROLES.map(role => ({ role, label: role, ticked: ticked.includes(role), barred: false }));
-  const places = [...(await groups.names())].map(([name, id]) => ({ id, name, isIt: id === form.values.groupId }));
-  const view = { idp: present(idp), form, metadataForm, roles, groups: places, isSaved: ctx.query.saved === 'yes' };
+  const names = await groups.names();
+  const mapping = presentRows(rows, names);
+  const places = [...names].map(([name, id]) => ({ id, name, isIt: id === form.values.groupId }));
+  const forms = { form, metadataForm, mappingForm, mapping, hasMapping: idp.mapping.length > 0 };
+  const view = { idp: present(idp), ...forms, roles, groups: places, isSaved: ctx.query.saved === 'yes' };
   pages.show(ctx, 'identity-provider', { title: idp.name, ...view });
 }
 
@@ -166,6 +200,10 @@ function formOf(idp: Idp): Form {
   const texts = { name, signInBinding, domains: domains.join('\n'), idAttribute, loginIdAttribute };
   const { nameAttribute, roles, groupId, revision: seen } = idp;
   return formWith({ ...texts, nameAttribute, roles, groupId, mayStart, createMembers, revision: String(seen) });
+}
+
+function mappingFormOf({ groupsAttribute, revision: seen }: Idp): Form {
+  return formWith({ groupsAttribute, revision: String(seen) });
 }
 
 /** As typed; `identity/` says what won't do. */

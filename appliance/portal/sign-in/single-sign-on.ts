@@ -22,6 +22,8 @@ const Logout = z.object({ SAMLRequest: message, RelayState: relayState });
 const TOLD: Readonly<Record<string, string>> = {
   'saml.no-account': 'You are signed in there, but have no account here.',
   'saml.conflict': 'You are signed in there, but have no account here.',
+  'saml.no-role': 'You are signed in there, but none of your groups there gives you access here.',
+  'saml.too-many-groups': 'You are in more groups there than it tells us of.',
   'saml.switched-off': 'Single sign-on is switched off here.',
   'saml.refused-there': 'Your organisation’s sign-in said no.',
   'saml.not-asked': 'That took too long, or was done twice.',
