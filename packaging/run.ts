@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { type ApplianceConfig, CONFIG_FILE, readConfig, settingsEndpoint } from '../appliance/config.ts';
 import { ApplianceError, defect, describeError } from '../appliance/errors.ts';
+import { RESTORE_REQUEST } from '../appliance/store/backup-manifest.ts';
 import { writeAppletOrder } from './applet/order.ts';
 import { ensureTemplate } from './applet/template.ts';
 import { openDataFolder, settleConfig } from './data-folder.ts';
@@ -18,6 +19,7 @@ import { Supervisor } from './supervisor.ts';
 const root = resolve(import.meta.dirname, '..');
 const USAGE = 'usage: packaging/run [--data DIR] [--port N] [--demo]';
 const READY_TIMEOUT_MS = 60_000;
+const RESTORE_TIMEOUT_MS = 3_600_000; // a store that is restored first takes as long as it is large
 const ASK_EVERY_MS = 50;
 const CONFIG_WATCH_MS = 2000;
 const RESTLESS_EXITS = 3; // a process that ends so often before we are ready won't get better
@@ -66,12 +68,13 @@ async function runBin(name: string, dataFolder: string): Promise<string> {
 
 /** Waits until the gateway says that everything behind it is ready. */
 async function untilReady(supervisor: Supervisor, dataFolder: string, endpoint: Endpoint): Promise<void> {
-  const deadline = performance.now() + READY_TIMEOUT_MS;
+  const patience = existsSync(join(dataFolder, RESTORE_REQUEST)) ? RESTORE_TIMEOUT_MS : READY_TIMEOUT_MS;
+  const deadline = performance.now() + patience;
   while ((await askReadiness(endpoint)) !== 200) {
     const restless = supervisor.findRestless(RESTLESS_EXITS);
     if (restless !== undefined) throw notReady(dataFolder, restless, `${restless} keeps ending`);
     if (performance.now() > deadline) {
-      throw notReady(dataFolder, 'supervisor', `it did not get ready within ${READY_TIMEOUT_MS / 1000} s`);
+      throw notReady(dataFolder, 'supervisor', `it did not get ready within ${patience / 1000} s`);
     }
     await new Promise(resume => setTimeout(resume, ASK_EVERY_MS));
   }

@@ -44,6 +44,8 @@ import { Keeping } from '../portal/keeping.ts';
 import { ASSET_CACHE, makeAssets, Portal, type PortalParts } from '../portal/portal.ts';
 import { recordingAviActs } from '../portal/recording-avi.ts';
 import { recordingActs } from '../portal/recordings.ts';
+import { RestoreDesk } from '../portal/restore-desk.ts';
+import { carryOutRestore, tellFailedRestore } from '../portal/restoring.ts';
 import { SessionDesk } from '../portal/session-desk.ts';
 import { sessionDescriber } from '../portal/session-details.ts';
 import { SettingsDesk } from '../portal/settings-desk.ts';
@@ -91,6 +93,8 @@ class PortalProcess {
   }
 
   async start(): Promise<void> {
+    const own = { dataFolder: this.#dataFolder, migrations: this.#code('migrations'), clock: systemClock };
+    await carryOutRestore({ ...own, log: this.#log });
     const cache = this.#code(ASSET_CACHE);
     const assets = makeAssets({ demo: this.#flags.demo !== undefined, cache }); // takes a while, in threads beside
     const metrics = new Metrics();
@@ -108,6 +112,7 @@ class PortalProcess {
       ...shared,
     });
     await audit.start();
+    await tellFailedRestore(this.#dataFolder, store, audit);
     const secret = readBackupIdentity(this.#dataFolder);
     const made = { store, keys, dataFolder: this.#dataFolder, identity: secret, keep: backup.keep };
     const backups = new Backups({ ...made, ...shared, migrations: this.#code('migrations') });
@@ -225,7 +230,7 @@ class PortalProcess {
     };
     await keeping.start();
     for (const part of [status, certificates]) part.start();
-    await this.#openSettings(domain, { identity, settings, certificates, assets: await assets });
+    await this.#openSettings(domain, support, { identity, settings, certificates, assets: await assets });
     const portal = new Portal({
       ...shared,
       assets: await assets,
@@ -254,6 +259,7 @@ class PortalProcess {
   /** The other realm, on a socket of its own. */
   async #openSettings(
     domain: Domain,
+    support: Support,
     parts: Pick<SettingsPortalParts, 'identity' | 'settings' | 'certificates' | 'assets'>,
   ): Promise<void> {
     const metrics = new Metrics();
@@ -263,7 +269,7 @@ class PortalProcess {
     const portal = new SettingsPortal({
       ...{ ...parts, updates },
       blocks: new BlockDesk({ ...domain, settings: parts.settings, clock: systemClock }),
-      backups: this.#backupDesk(domain),
+      ...{ backups: this.#backupDesk(domain), restores: this.#restoreDesk(domain, support) },
       organisation: this.#config.current.organisation,
       publicFolder: this.#path(PUBLIC_FOLDER),
       ...{ clock: systemClock, log: this.#log, metrics },
@@ -281,6 +287,11 @@ class PortalProcess {
       take: (actor, stream, declared) => takeBackupFile(domain, actor, stream, declared),
       adopt: (actor, taken) => adoptBackup(domain, actor, taken),
     });
+  }
+
+  #restoreDesk(domain: Domain, { sessions }: Support): RestoreDesk {
+    const restart = () => void process.kill(process.pid, 'SIGTERM'); // whoever started us starts us again
+    return new RestoreDesk({ ...domain, dataFolder: this.#dataFolder, sessions, clock: systemClock, restart });
   }
 
   /** What other processes ask of the parts that are there once setup is done. */

@@ -3,18 +3,15 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { AuditLog } from '../audit/audit.ts';
 import { applianceActor } from '../audit/entry.ts';
 import { systemClock } from '../clock.ts';
-import { readConfig } from '../config.ts';
 import { ApplianceError, describeError } from '../errors.ts';
 import { createLog } from '../log.ts';
-import { Metrics } from '../metrics.ts';
-import { SessionFacts } from '../sessions/session-facts.ts';
-import { type Restored, restoreBackup } from '../store/restore.ts';
-import { Store } from '../store/store.ts';
+import { markStore } from '../portal/restoring.ts';
+import { restoreBackup } from '../store/restore.ts';
 
 const USAGE = 'usage: restore --from BACKUP-FOLDER --data DIR [--backup-key FILE] [--day-keys DIR]';
+const log = createLog('restore', { least: 'warn', write: line => process.stderr.write(line) });
 const migrations = join(import.meta.dirname, '../../migrations');
 
 async function run(): Promise<number> {
@@ -31,8 +28,13 @@ async function run(): Promise<number> {
     identity: readIdentity(values['backup-key'] ?? join(dataFolder, 'keys', 'backup.key')),
     ...(values['day-keys'] ? { dayKeys: resolve(values['day-keys']) } : {}),
     now: Date.now(),
+    // What happened after the backup is missing from its log: a new one goes on from there and says why.
+    prepare: (store, { at, sessionKeysOf, erased }) => {
+      const detail = { backupAt: at, sessionKeysOf, erased };
+      const event = { event: 'store.restored', actor: applianceActor, detail };
+      return markStore({ dataFolder, migrations, clock: systemClock, log }, store, event, null);
+    },
   });
-  await markInLog(dataFolder, restored);
   process.stdout.write(`${JSON.stringify({ restored: true, ...restored })}\n`);
   if (restored.sessionKeysOf === null) {
     process.stderr.write('No backup of session keys could be opened: chat texts of earlier sessions stay sealed.\n');
@@ -49,35 +51,6 @@ function readIdentity(path: string): string {
   throw new ApplianceError('malformed', 'restore.no-key', `${path} holds no backup key`, {
     hint: 'Give --backup-key the file keys/backup.key of the appliance that made the backup.',
   });
-}
-
-/** What happened after the backup is missing from the restored log: a new one goes on from there and says why. */
-async function markInLog(dataFolder: string, { at, sessionKeysOf, erased }: Restored): Promise<void> {
-  const log = createLog('restore', { least: 'warn', write: line => process.stderr.write(line) });
-  const keys = {
-    store: readFileSync(join(dataFolder, 'keys', 'store.key')),
-    keyEncryption: readFileSync(join(dataFolder, 'keys', 'key-encryption.key')),
-  };
-  const shared = { clock: systemClock, log };
-  const folder = join(dataFolder, 'store');
-  const store = await Store.open({ folder, keys, migrations, metrics: new Metrics(), ...shared });
-  try {
-    const audit = new AuditLog({
-      sessions: new SessionFacts(store),
-      store,
-      signer: { signLogHead: signLater },
-      config: readConfig(dataFolder).audit,
-      ...shared,
-    });
-    const detail = { backupAt: at, sessionKeysOf, erased };
-    await audit.beginIncarnation({ event: 'store.restored', actor: applianceActor, detail });
-  } finally {
-    await store.close();
-  }
-}
-
-function signLater(): Promise<never> {
-  return Promise.reject(new ApplianceError('unavailable', 'signer.stopped', 'the signer signs at the next start'));
 }
 
 try {

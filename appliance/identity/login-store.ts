@@ -116,3 +116,13 @@ export function toLogin(row: Row): Login {
     userAgent: String(row.user_agent),
   };
 }
+
+/** Whoever holds one, at whatever step he stands. */
+export async function countLogins(from: Reader): Promise<number> {
+  return Number((await from.get('SELECT count(*) AS n FROM login'))?.n);
+}
+
+/** @returns how many there were */
+export async function deleteAllLogins(tx: Transaction): Promise<number> {
+  return (await tx.run('DELETE FROM login')).changes;
+}

@@ -167,3 +167,13 @@ function toLogin(row: Row): SettingsLogin {
     address: String(row.address),
   };
 }
+
+export async function countSettingsLogins(from: Reader): Promise<number> {
+  return Number((await from.get('SELECT count(*) AS n FROM settings_login'))?.n);
+}
+
+/** Every login and the link: nobody is in, and nobody gets in without a password. @returns how many logins there were */
+export async function deleteAllSettingsLogins(tx: Transaction): Promise<number> {
+  await tx.run('DELETE FROM settings_link');
+  return (await tx.run('DELETE FROM settings_login')).changes;
+}

@@ -244,6 +244,32 @@ export class SettingsAccounts {
     if (!isDone) throw settingsCodeWrong();
   }
 
+  /**
+   * Whoever is signed in proves once more that it is he: by a code, or by his password where he has no second step.
+   * @throws ApplianceError `two-step.code-wrong`, `step-up.wrong`, `login.refused`; too many wrong ones end the login
+   */
+  async proveAgain(login: SettingsLogin, typed: { code: string; password: string; source: string }): Promise<void> {
+    const { store, hasher } = this.#parts;
+    const seen = await getKnown(store.core.read, login.accountId);
+    const hasCode = seen.account.twoStepEnrolled;
+    if (this.logins.isLocked(seen.account)) throw refusedLogin();
+    const password = typed.password.slice(0, MAX_PASSWORD_CHARACTERS);
+    const isPassword = !hasCode && (await hasher.verify(password, seen.secrets.passwordHash));
+    const isRight = await store.core.transaction(async tx => {
+      const known = await getKnown(tx, login.accountId);
+      const isSame = known.secrets.passwordHash === seen.secrets.passwordHash;
+      if (!isSame || known.account.twoStepEnrolled !== hasCode || this.logins.isLocked(known.account))
+        throw refusedLogin();
+      if (hasCode ? await this.logins.acceptCode(tx, known, typed.code) : isPassword) return true;
+      if (await this.logins.fail(tx, known, typed.source, hasCode ? 'code' : 'password')) {
+        await this.logins.end(tx, login, 'too-many-failures', settingsActor(known.account, typed.source));
+      }
+      return false;
+    });
+    if (isRight) return;
+    throw hasCode ? settingsCodeWrong() : new ApplianceError('refused', 'step-up.wrong', 'that was not right');
+  }
+
   /** On the machine itself: the former link is void. @returns what opens it, for half an hour and once */
   makeLink(): Promise<string> {
     const { store, audit, clock } = this.#parts;

@@ -17,6 +17,7 @@ import { settingsAccountRoutes } from './settings/accounts.ts';
 import { type BackupFace, backupRoutes } from './settings/backups.ts';
 import { blockRoutes } from './settings/block-pages.ts';
 import { certificateRoutes } from './settings/certificates.ts';
+import { type RestoreFace, restoreRoutes } from './settings/restore.ts';
 import { settingsRoutes } from './settings/settings.ts';
 import { settingsFrame } from './settings/settings-frame.ts';
 import { SettingsGuards } from './settings/settings-guards.ts';
@@ -35,6 +36,7 @@ export interface SettingsPortalParts {
   readonly blocks: BlockDesk;
   readonly certificates: CertificateDesk;
   readonly backups: BackupFace;
+  readonly restores: RestoreFace;
   readonly updates: UpdatesDesk;
   readonly organisation: Organisation;
   readonly publicFolder: string;
@@ -58,9 +60,8 @@ export class SettingsPortal {
     const shared = { ...parts, accounts, pages, guards: new SettingsGuards(accounts, settings) };
     const routers = [
       ...[homeRoutes, helpRoutes, settingsSignInRoutes, settingsAccountRoutes].map(routes => routes(shared)),
-      ...[settingsRoutes, blockRoutes, certificateRoutes, backupRoutes, updateRoutes, aboutRoutes].map(routes =>
-        routes(shared),
-      ),
+      ...[settingsRoutes, blockRoutes, certificateRoutes, backupRoutes, restoreRoutes].map(routes => routes(shared)),
+      ...[updateRoutes, aboutRoutes].map(routes => routes(shared)),
     ];
     const app = makeApp({ log, refusals: this.#refusals, pages, assets, routers });
     this.routes = app.routes;

@@ -11,6 +11,7 @@ import type { Metrics } from '../metrics.ts';
 import type { Backups } from '../store/backup.ts';
 import type { Store } from '../store/store.ts';
 import type { Keeping } from './keeping.ts';
+import { readRestoreResult } from './restoring.ts';
 import { Alerts } from './status/alerts.ts';
 import { GatewayBook, GatewayReport } from './status/gateway-book.ts';
 import { LogCheck } from './status/log-check.ts';
@@ -156,6 +157,7 @@ export class Status {
       directory: await this.#directory(),
       posts: await keeping.posts.failing(),
       backup: { last, everyHours: config.backup.everyHours, fault: this.#follow.backupFault },
+      restore: readRestoreResult(dataFolder),
       failedLogins: this.#follow.failedLogins(),
       retention: await keeping.retention.lastRun(),
       logFault: (await this.logCheck.look()) || this.#lastingFault(),

@@ -194,6 +194,11 @@ export class Sessions {
     return listSessions(this.#store.core.read, { states: openStates, memberId, limit: MAX_LISTED });
   }
 
+  /** Every session that is not over. */
+  listOpenAll(): Promise<SessionRow[]> {
+    return listSessions(this.#store.core.read, { states: openStates, limit: Number.MAX_SAFE_INTEGER });
+  }
+
   /** Sessions that wait in a channel for somebody to pick them up. */
   listQueued(): Promise<SessionRow[]> {
     return listQueued(this.#store.core.read);

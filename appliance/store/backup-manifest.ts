@@ -4,6 +4,8 @@ import { z } from 'zod';
 
 export const MANIFEST_FILE = 'manifest.json.age';
 export const SUMMARY_FILE = 'backup.json';
+/** In the data folder: a restore that was asked for on the page, until it is done. */
+export const RESTORE_REQUEST = 'restore-request.json';
 export const SESSION_KEYS_FOLDER = 'session-keys';
 
 export const Manifest = z.strictObject({

@@ -19,7 +19,7 @@ import {
   sealedName,
 } from './backup-manifest.ts';
 import { readMigrations, requireKnown } from './migrations.ts';
-import { openManifest } from './restore.ts';
+import { openManifest, removeOldAsides } from './restore.ts';
 import { hashFile, openFile, sealFile } from './sealed-file.ts';
 import { backUpSessionKeys } from './session-key-backup.ts';
 import { checkFile, type TableCounts } from './sqlite/check-file.ts';
@@ -195,6 +195,7 @@ export class Backups {
       await rename(target, join(this.#folder, name));
       await backUpSessionKeys({ store, dataFolder, folder: join(this.#folder, SESSION_KEYS_FOLDER), now: at });
       await this.#removeOld();
+      await removeOldAsides(dataFolder, at);
       log.info('backup.made', { name, bytes, files: summary.files });
       return { name, ...summary };
     } finally {

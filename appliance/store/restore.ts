@@ -1,17 +1,20 @@
 // Restore (J-05): one backup into a data folder. Everything is opened and checked beside the folder first; what was there
 // is kept under another name. Erased session keys are erased again before anything can be served.
-import { existsSync, mkdtempSync } from 'node:fs';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { closeSync, existsSync, fsyncSync, mkdtempSync, openSync, renameSync } from 'node:fs';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { ApplianceError } from '../errors.ts';
-import { backupName, MANIFEST_FILE, Manifest, SESSION_KEYS_FOLDER, sealedName } from './backup-manifest.ts';
+import { backupName, backupTime, MANIFEST_FILE, Manifest, SESSION_KEYS_FOLDER, sealedName } from './backup-manifest.ts';
 import { LEDGER_FILE, readLedger } from './erasure-ledger.ts';
 import { hashFile, openFile } from './sealed-file.ts';
 import { DAY_KEYS_FOLDER, findSessionKeyBackup } from './session-key-backup.ts';
 import { checkFile, type TableCounts } from './sqlite/check-file.ts';
 import { lockFolder } from './sqlite/folder-lock.ts';
 import { sqlcipherDriver } from './sqlite/sqlcipher-driver.ts';
+
+/** Begins the name of what is made beside the store, and is nothing yet. */
+export const RESTORE_WORK = '.restore-';
 
 export interface RestoreOptions {
   /** Folder of one backup, `backups/20261124T080000Z`; the erasure ledger and the session keys' backups stand beside it. */
@@ -21,6 +24,8 @@ export interface RestoreOptions {
   readonly identity: string;
   /** Where the day keys are, when not in the data folder. */
   readonly dayKeys?: string;
+  /** Done with the restored store's folder before it takes the other's place; what it throws ends the restore. */
+  readonly prepare?: (store: string, prepared: Prepared) => Promise<void>;
   readonly now: number;
 }
 
@@ -35,17 +40,59 @@ export interface Restored {
   readonly previous: string | null;
 }
 
+/** A whole store beside the one that is used. */
+export type Prepared = Omit<Restored, 'previous'>;
+
+/** Names in the data folder. */
+export interface StoreSwap {
+  /** What becomes the store. */
+  readonly incoming: string;
+  /** What the store that is there is called from then on. */
+  readonly aside: string;
+}
+
+const ASIDE = 'store.before-restore-';
+/** Like copies of session keys: longer than that, nothing that was erased stays anywhere (B-05). */
+const ASIDE_KEPT_MS = 30 * 86_400_000;
+
+/** @param now when the restore was asked for */
+export function swapOf(now: number): StoreSwap {
+  return { incoming: `store.incoming-${backupName(now)}`, aside: `${ASIDE}${backupName(now)}` };
+}
+
 /**
  * @throws ApplianceError `store.in-use`, `restore.other-keys`, `backup.damaged`, `erasure-ledger.missing`, `store.damaged`;
  * the data folder is as before then
  */
 export async function restoreBackup(options: RestoreOptions): Promise<Restored> {
-  const { backup, dataFolder, identity, now } = options;
+  const swap = swapOf(options.now);
+  const hadStore = existsSync(join(options.dataFolder, 'store'));
+  const lock = await lockStore(options.dataFolder);
+  try {
+    const prepared = await prepareRestore(options, swap.incoming);
+    swapStores(options.dataFolder, swap);
+    return { ...prepared, previous: hadStore ? join(options.dataFolder, swap.aside) : null };
+  } finally {
+    await lock.close();
+  }
+}
+
+/** The portal must not be running. @throws ApplianceError `store.in-use` */
+export async function lockStore(dataFolder: string): Promise<{ close(): Promise<void> }> {
+  const store = join(dataFolder, 'store');
+  if (!existsSync(store)) return { close: async () => undefined };
+  return lockFolder(sqlcipherDriver, store);
+}
+
+/**
+ * Makes a whole store of a backup, beside the one that is used, and brings keys and settings that are missing.
+ * @param incoming its name in the data folder; it is there only when all of it is on the disk
+ */
+export async function prepareRestore(options: RestoreOptions, incoming: string): Promise<Prepared> {
+  const { backup, dataFolder, identity, prepare = async () => undefined } = options;
   const ledger = readLedger(join(dirname(backup), LEDGER_FILE));
   await mkdir(dataFolder, { recursive: true, mode: 0o700 });
-  const store = join(dataFolder, 'store');
-  const lock = existsSync(store) ? await lockFolder(sqlcipherDriver, store) : null; // the portal must not be running
-  const work = mkdtempSync(join(dataFolder, '.restore-'));
+  const work = mkdtempSync(join(dataFolder, RESTORE_WORK));
   try {
     const manifest = await openManifest(backup, work, identity);
     for (const folder of ['store', 'keys', 'public']) await mkdir(join(work, folder), { mode: 0o700 });
@@ -54,19 +101,58 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
     const key = await readFile(join(work, 'keys', 'store.key'));
     const counts = await checkAll(work, manifest, key);
     const sessionKeysOf = await restoreSessionKeys(options, work);
+    const store = join(work, 'store');
     const erased = await erase(
-      join(work, 'store', 'keys.db'),
+      join(store, 'keys.db'),
       key,
       ledger.map(erasure => erasure.sessionId),
     );
-    await writeFile(join(work, 'store', LEDGER_FILE), await readFile(join(dirname(backup), LEDGER_FILE)), {
-      mode: 0o600,
-    });
-    const previous = await putInPlace(work, dataFolder, manifest, now);
-    return { at: manifest.at, counts, sessionKeysOf, erased, previous };
+    await writeFile(join(store, LEDGER_FILE), await readFile(join(dirname(backup), LEDGER_FILE)), { mode: 0o600 });
+    await placeSmallFiles(work, dataFolder, manifest);
+    const prepared = { at: manifest.at, counts, sessionKeysOf, erased };
+    await prepare(store, prepared);
+    for (const name of await readdir(store)) syncPath(join(store, name));
+    syncPath(store);
+    await rename(store, join(dataFolder, incoming));
+    syncPath(dataFolder);
+    return prepared;
   } finally {
-    await lock?.close();
     await rm(work, { recursive: true, force: true });
+  }
+}
+
+/** Goes on where it was killed, too: two renames, and after each it can be seen which is next. */
+export function swapStores(dataFolder: string, { incoming, aside }: StoreSwap): void {
+  const [store, next, before] = ['store', incoming, aside].map(name => join(dataFolder, name)) as [
+    string,
+    string,
+    string,
+  ];
+  if (!existsSync(next)) return;
+  if (existsSync(store)) renameSync(store, before);
+  syncPath(dataFolder);
+  try {
+    renameSync(next, store);
+  } catch (error) {
+    if (!existsSync(store) && existsSync(before)) renameSync(before, store); // never without one
+    throw error;
+  }
+  syncPath(dataFolder);
+}
+
+/** What a restore left unfinished beside the store, before anything is prepared anew. */
+export async function sweepRestores(dataFolder: string): Promise<void> {
+  for (const name of await readdir(dataFolder)) {
+    if (name.startsWith(RESTORE_WORK)) await rm(join(dataFolder, name), { recursive: true, force: true });
+  }
+}
+
+/** Stores that were kept aside: all but the newest go, and that one when its time is over. */
+export async function removeOldAsides(dataFolder: string, now: number): Promise<void> {
+  const names = (await readdir(dataFolder)).filter(name => name.startsWith(ASIDE)).sort();
+  for (const name of names) {
+    const isOld = now - backupTime(name.slice(ASIDE.length)) > ASIDE_KEPT_MS;
+    if (isOld || name !== names.at(-1)) await rm(join(dataFolder, name), { recursive: true, force: true });
   }
 }
 
@@ -148,15 +234,20 @@ async function erase(path: string, key: Uint8Array, sessionIds: readonly string[
   }
 }
 
-async function putInPlace(work: string, dataFolder: string, manifest: Manifest, now: number): Promise<string | null> {
-  const store = join(dataFolder, 'store');
-  const previous = existsSync(store) ? join(dataFolder, `store.before-restore-${backupName(now)}`) : null;
+/** Those that are there stay. */
+async function placeSmallFiles(work: string, dataFolder: string, manifest: Manifest): Promise<void> {
   for (const { path } of manifest.files.filter(file => !file.path.startsWith('store/'))) {
     const target = join(dataFolder, path);
     await mkdir(dirname(target), { recursive: true, mode: dirname(path) === 'public' ? 0o755 : 0o700 });
     if (!existsSync(target)) await rename(join(work, path), target);
   }
-  if (previous !== null) await rename(store, previous);
-  await rename(join(work, 'store'), store);
-  return previous;
+}
+
+function syncPath(path: string): void {
+  const handle = openSync(path, 'r');
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
 }

@@ -4,11 +4,13 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { openDataFolder } from '../../packaging/data-folder.ts';
 import { markedProcesses, untilNoneIsLeft } from '../../packaging/marked-processes.ts';
 import { ask, freePort } from '../support/appliance.ts';
-import { Run, refusal } from '../support/run.ts';
+import { openBrowser } from '../support/chromium.ts';
+import { look } from '../support/look.ts';
+import { type Ready, Run, refusal } from '../support/run.ts';
 import { TempFolder } from '../support/temp-folder.ts';
 
 test.serial('A-02, A-03, A-06 it reaches READY, goes on where it was, and leaves no process', async t => {
@@ -39,36 +41,72 @@ test.serial('A-02, A-03, A-06 it reaches READY, goes on where it was, and leaves
   t.deepEqual(markedProcesses(data), []);
 });
 
-test.serial('A-06 a process that is killed is started again, and a killed run is cleared away by the next', async t => {
-  using folder = new TempFolder();
-  const port = await freePort();
-  const data = join(folder.path, 'data');
-  const flags = ['--data', data, '--port', String(port), '--demo'];
-  const first = new Run(...flags);
-  const { ca: path, accounts, setup } = await first.ready();
-  t.is(setup, undefined);
-  t.true(existsSync(join(data, 'applet.json')));
-  t.deepEqual(Object.keys(accounts ?? {}).sort(), ['admin', 'auditor', 'master-admin', 'settings', 'technician']);
-  const at = { port, ca: readFileSync(path) };
+/** IT restores a backup on the page: the portal ends, and is started again. */
+async function restoreOnPage(t: ExecutionContext, data: string, { ca, settings, accounts }: Ready): Promise<void> {
+  const certificate = readFileSync(join(data, 'public', 'server.crt'));
+  await using browser = await openBrowser({ ca: readFileSync(ca), certificate });
+  const { page } = browser;
+  const { loginId = '', password = '' } = accounts?.settings ?? {};
+  const signIn = async () => {
+    await page.getByLabel('Name', { exact: true }).fill(loginId);
+    await page.getByLabel('Password').fill(password);
+    await page.getByLabel('Password').press('Enter');
+    await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Backups' }).click();
+  };
+  await page.goto(`${settings}/sign-in`);
+  await signIn();
+  const restore = page.getByRole('link', { name: /^Restore/ }).first();
+  while ((await restore.count()) === 0) await page.reload(); // the first one is made by the clock
+  await restore.click();
+  const word = (await page.locator('#f-confirm-hint').textContent())?.trim() ?? '';
+  await look(t, browser, 'backup-restore');
+  await page.getByLabel('Type the name').fill(word);
+  await page.getByLabel('Your password').fill(password);
+  await page.getByRole('button', { name: 'Restore' }).click();
+  await page.getByRole('heading', { name: 'The appliance restores' }).waitFor();
+  await look(t, browser, 'backup-restoring');
+  while ((await page.goto(`${settings}/sign-in`))?.status() !== 200);
+  await signIn();
+  await page.getByText('Restored').waitFor();
+  await look(t, browser, 'backups-restored');
+  t.true((await page.getByRole('link', { name: 'Go back to before the restore' }).count()) === 1);
+}
 
-  const gateway = markedProcesses(data).find(pid =>
-    readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('bin/gateway.ts'),
-  );
-  process.kill(gateway ?? 0, 'SIGKILL');
-  await untilAnswers(at);
-  t.false(markedProcesses(data).includes(gateway ?? 0));
+test.serial(
+  'A-06 a process that is killed is started again, J-05 a restore on the page starts the portal again, and a killed run is cleared away by the next',
+  async t => {
+    using folder = new TempFolder();
+    const port = await freePort();
+    const data = join(folder.path, 'data');
+    const flags = ['--data', data, '--port', String(port), '--demo'];
+    const first = new Run(...flags);
+    const ready = await first.ready();
+    const { ca: path, accounts, setup } = ready;
+    t.is(setup, undefined);
+    t.true(existsSync(join(data, 'applet.json')));
+    t.deepEqual(Object.keys(accounts ?? {}).sort(), ['admin', 'auditor', 'master-admin', 'settings', 'technician']);
+    const at = { port, ca: readFileSync(path) };
 
-  const { socketPath } = JSON.parse(readFileSync(join(data, 'run', 'demo.json'), 'utf8'));
-  await first.stop('SIGKILL');
-  t.true(markedProcesses(data).length > 0);
-  await using second = new Run('--data', data);
-  await second.ready();
-  t.true(second.lines.includes('Ending what an earlier run left behind'));
-  t.true(second.lines.some(line => line.startsWith('Recordings are served on the portal’s pages only')));
-  t.false(existsSync(dirname(dirname(socketPath)))); // the demo customer's home
-  await second.stop('SIGTERM');
-  t.true(await untilNoneIsLeft(data, 0));
-});
+    const gateway = markedProcesses(data).find(pid =>
+      readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('bin/gateway.ts'),
+    );
+    process.kill(gateway ?? 0, 'SIGKILL');
+    await untilAnswers(at);
+    t.false(markedProcesses(data).includes(gateway ?? 0));
+
+    await restoreOnPage(t, data, ready);
+    const { socketPath } = JSON.parse(readFileSync(join(data, 'run', 'demo.json'), 'utf8'));
+    await first.stop('SIGKILL');
+    t.true(markedProcesses(data).length > 0);
+    await using second = new Run('--data', data);
+    await second.ready();
+    t.true(second.lines.includes('Ending what an earlier run left behind'));
+    t.true(second.lines.some(line => line.startsWith('Recordings are served on the portal’s pages only')));
+    t.false(existsSync(dirname(dirname(socketPath)))); // the demo customer's home
+    await second.stop('SIGTERM');
+    t.true(await untilNoneIsLeft(data, 0));
+  },
+);
 
 /** Asks until the gateway answers again; ava's own time limit is the deadline. */
 async function untilAnswers(at: { port: number; ca: Buffer }): Promise<void> {

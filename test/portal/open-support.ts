@@ -20,9 +20,11 @@ import { diagnosticFiles } from '../../appliance/portal/diagnostics.ts';
 import { Internal } from '../../appliance/portal/internal.ts';
 import { Keeping } from '../../appliance/portal/keeping.ts';
 import { ASSET_CACHE, makeAssets, Portal, type PortalParts } from '../../appliance/portal/portal.ts';
+import { RestoreDesk } from '../../appliance/portal/restore-desk.ts';
 import { SessionDesk, type SessionDeskParts } from '../../appliance/portal/session-desk.ts';
 import { sessionDescriber } from '../../appliance/portal/session-details.ts';
 import type { BackupFace } from '../../appliance/portal/settings/backups.ts';
+import type { RestoreFace } from '../../appliance/portal/settings/restore.ts';
 import { SettingsDesk } from '../../appliance/portal/settings-desk.ts';
 import { SettingsPortal } from '../../appliance/portal/settings-portal.ts';
 import { SocketListener } from '../../appliance/portal/socket-listener.ts';
@@ -263,6 +265,15 @@ export async function openTestPortal(
   });
 }
 
+/** Whatever backup is asked for was made long before the test. */
+const noRestores = {
+  backups: {
+    get: async (name: string) => ({ name, version: 1 as const, at: 1, bytes: 1000, files: 3, verifiedAt: 2 }),
+  },
+  sessions: { count: async () => new Map(), end: notHere, listOpenAll: async () => [] },
+  restart: () => undefined,
+};
+
 const noBackups: BackupFace = {
   ...{ list: async () => [], start: async () => undefined, check: async () => undefined },
   ...{ isRunning: () => false, lastFault: () => null, room: async () => 2 ** 30 },
@@ -273,6 +284,7 @@ const noBackups: BackupFace = {
 async function openTestSettings(
   at: Pick<TestIdentity, 'identity' | 'audit' | 'store' | 'folder' | 'clock'>,
   backups = noBackups,
+  restores?: RestoreFace,
 ) {
   assets ??= makeAssets({ cache: join(ROOT, ASSET_CACHE) });
   const settings = newSettings(at);
@@ -283,6 +295,7 @@ async function openTestSettings(
     certificates: newCertificates(at),
     updates: new UpdatesDesk({ ...at, version: '0.0.0', simulate: async () => '' }),
     backups,
+    restores: restores ?? new RestoreDesk({ ...at, dataFolder: at.folder, ...noRestores }),
     organisation: { name: 'Kestrel Works', timeZone: 'Europe/London' },
     publicFolder: at.folder,
     assets: await assets,
@@ -307,6 +320,7 @@ export async function openTestDesk(
   over: Partial<PortalParts> & {
     storeBackups?: SessionDeskParts['backups'];
     settingsBackups?: BackupFace;
+    settingsRestores?: RestoreFace;
   } = {},
   config?: ApplianceConfig,
 ) {
@@ -322,7 +336,7 @@ export async function openTestDesk(
   const socketPath = join(at.folder, 'portal.sock');
   const listener = new SocketListener(socketPath, portal);
   await listener.listen();
-  const realm = await openTestSettings(at, over.settingsBackups);
+  const realm = await openTestSettings(at, over.settingsBackups, over.settingsRestores);
   const close = async () => {
     await portal.close();
     await realm.close();

@@ -159,6 +159,7 @@ export const realmTable: Readonly<Record<string, readonly string[]>> = {
       'POST /backups/:name/check',
       'GET /backups/:name/file',
       'POST /backups/file',
+      ...['undo-restore', ':name/restore'].flatMap(one => [`GET /backups/${one}`, `POST /backups/${one}`]),
       'GET /updates',
       'GET /about',
       'GET /about/sbom.json',

@@ -24,6 +24,7 @@ export function aReading(change: Partial<Reading> = {}): Reading {
     directory: { fault: '', since: 0, syncFault: '' },
     posts: { waiting: 0, givenUp: 0, since: null, error: '' },
     backup: { last: { at: NOW - HOUR_MS, verifiedAt: NOW - HOUR_MS }, everyHours: 24, fault: '' },
+    restore: null,
     failedLogins: { day: 3, tenMinutes: 1 },
     retention: { at: NOW - 6 * HOUR_MS, failures: 0 },
     logFault: '',

@@ -65,6 +65,7 @@ const WRONG: readonly (readonly [id: string, verdict: Verdict, change: Partial<R
   ['share', 'act', { share: { isThere: true, fault: 'the helper is away' } }],
   ['backup', 'look', { backup: { last: { at: NOW - 26 * HOUR_MS, verifiedAt: NOW }, everyHours: 24, fault: '' } }],
   ['backup', 'act', { backup: { last: { at: NOW - 49 * HOUR_MS, verifiedAt: NOW }, everyHours: 24, fault: '' } }],
+  ['restore', 'look', { restore: { endedAt: NOW - DAY_MS, backup: 'x', fault: { code: 'backup.damaged' } } }],
   ['backup', 'act', { backup: { last: undefined, everyHours: 24, fault: '' } }],
   ['backup', 'act', { backup: { last: { at: NOW, verifiedAt: NOW }, everyHours: 24, fault: 'backup.unlike' } }],
   ['log', 'act', { logFault: 'entry 7 was changed' }],

@@ -31,16 +31,13 @@ export async function openInstallation(keep = 3) {
     const options = { folder: join(dataFolder, 'store'), keys, migrations: MIGRATIONS, clock, log: silentLog };
     return Store.open({ ...options, backups: join(dataFolder, 'backups'), metrics: new Metrics() });
   };
+  const auditOf = (of: Store) =>
+    new AuditLog({
+      ...{ sessions: new SessionFacts(of), store: of, signer: new TestHeadSigner(), clock, log: silentLog },
+      config: { headEveryEntries: 10, headEverySeconds: 60 },
+    });
   const store = await open();
-  const config = { headEveryEntries: 10, headEverySeconds: 60 };
-  const audit = new AuditLog({
-    sessions: new SessionFacts(store),
-    store,
-    signer: new TestHeadSigner(),
-    clock,
-    log: silentLog,
-    config,
-  });
+  const audit = auditOf(store);
   await audit.start();
   const backups = new Backups({
     ...{ store, keys, dataFolder, identity, keep, clock, log: silentLog, migrations: MIGRATIONS },
@@ -54,5 +51,5 @@ export async function openInstallation(keep = 3) {
     await audit.close();
     await store.close();
   };
-  return { folder, dataFolder, clock, store, audit, backups, identity, keys, open, act, close };
+  return { folder, dataFolder, clock, store, audit, backups, identity, keys, open, auditOf, act, close };
 }

@@ -10,6 +10,7 @@ import { emptyForm, type Form, tryForm } from '../web/forms.ts';
 import { fileInForm } from '../web/multipart-file.ts';
 import type { Pages } from '../web/pages.ts';
 import { parse, text } from '../web/parse.ts';
+import type { RestoreFace } from './restore.ts';
 import { type SettingsGuards, settingsSessionOf } from './settings-guards.ts';
 
 const ByName = z.strictObject({ name: z.string().regex(/^\d{8}T\d{6}Z$/) });
@@ -51,15 +52,18 @@ export interface BackupParts {
   readonly guards: SettingsGuards;
   readonly pages: Pages;
   readonly backups: BackupFace;
+  readonly restores: Pick<RestoreFace, 'last' | 'canGoBack'>;
 }
 
-export function backupRoutes({ guards, pages, backups }: BackupParts): PortalRouter {
+export function backupRoutes({ guards, pages, backups, restores }: BackupParts): PortalRouter {
   const router: PortalRouter = new Router<PortalState>({ sensitive: true, strict: true });
   const account = guards.requireAccount();
   const show = async (ctx: PortalContext, form: Form) => {
     const state = { isRunning: backups.isRunning(), fault: backups.lastFault(), room: await backups.room() };
     const isDone = parse(z.object({ brought: text }), { brought: ctx.query.brought }).brought === 'yes';
-    pages.show(ctx, 'backups', { title: 'Backups', form, backups: await backups.list(), ...state, isBrought: isDone });
+    const restored = { last: restores.last(), canGoBack: restores.canGoBack() };
+    const list = await backups.list();
+    pages.show(ctx, 'backups', { title: 'Backups', form, backups: list, ...state, isBrought: isDone, ...restored });
   };
   const actorOf = (ctx: PortalContext) => settingsSessionOf(ctx).actor;
   router.get('/backups', account, ctx => show(ctx, emptyForm));

@@ -71,6 +71,13 @@ export interface BackupReading {
   readonly fault: string;
 }
 
+export interface RestoreReading {
+  readonly endedAt: number;
+  /** Its name; null where a restore was undone. */
+  readonly backup: string | null;
+  readonly fault: { readonly code: string } | null;
+}
+
 export interface Reading {
   /** ms UTC */
   readonly at: number;
@@ -94,6 +101,8 @@ export interface Reading {
   readonly directory: DirectoryReading | null;
   readonly posts: PostReading;
   readonly backup: BackupReading;
+  /** The last restore; null before the first. */
+  readonly restore: RestoreReading | null;
   readonly failedLogins: FailedLogins;
   readonly retention: RetentionRun | undefined;
   /** What is wrong with the log; empty when nothing is known to be. */

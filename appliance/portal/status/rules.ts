@@ -72,7 +72,11 @@ export function judge(reading: Reading, marks: Marks): Section[] {
     },
     {
       title: 'Backup and log',
-      facts: [backupFact(reading.backup, reading), logFact(reading), retentionFact(reading), postsFact(reading)],
+      facts: [
+        backupFact(reading.backup, reading),
+        ...restoreFacts(reading),
+        ...[logFact(reading), retentionFact(reading), postsFact(reading)],
+      ],
     },
     { title: 'Certificates', facts: reading.certificates.map(one => certificateFact(one, reading.at)) },
     {
@@ -192,6 +196,20 @@ function backupFact({ last, everyHours, fault }: BackupReading, { at: now, upMs 
   if (isOld) return fact('backup', 'Backup', made, { ...shared, verdict: 'act', advice });
   const isLate = age > everyMs + HOUR_MS;
   return fact('backup', 'Backup', made, { ...shared, ...(isLate && { verdict: 'look', advice }) });
+}
+
+/** None before the first one; a failed one is looked at for a week. */
+function restoreFacts({ restore, at: now }: Reading): Fact[] {
+  if (restore === null) return [];
+  const { endedAt: at, backup, fault } = restore;
+  const shared = { at };
+  if (fault !== null) {
+    const advice = 'The store is as it was before. See page Backups of the settings, and the code in the help.';
+    const isNew = now - at < 7 * DAY_MS;
+    const more = { ...shared, ...(isNew && { verdict: 'look' as const, advice }) };
+    return [fact('restore', 'Last restore', `failed (${fault.code})`, more)];
+  }
+  return [fact('restore', 'Last restore', backup === null ? 'undone' : `from ${backup}`, shared)];
 }
 
 function logFact({ logFault }: Reading): Fact {
