@@ -12,6 +12,8 @@ import { differing, type Picture, pictureOf } from '../console/xwd.ts';
 import { answer } from './customer-steps.ts';
 
 const QUIET_MS = 250;
+/** A busy machine has its time; then the test says what it waits for. */
+const PATIENCE_MS = 60_000;
 
 /** A desktop of two monitors, a window manager, and no caret that blinks: else it is never quiet. */
 export async function openDesktop(): Promise<Desktop> {
@@ -50,8 +52,24 @@ export async function xdotool(desktop: Desktop, ...args: string[]): Promise<stri
  * for the picture server's own tests, by a clock of theirs: here a busy machine would be measured.
  */
 export async function isExact(t: ExecutionContext, page: Page, desktop: Desktop): Promise<void> {
-  while (differing(await savedPicture(page), await quiet(desktop, page)) !== 0);
+  await comesTrue(page, async () => {
+    const wrong = differing(await savedPicture(page), await quiet(desktop, page));
+    return wrong === 0 ? null : `${wrong} pixels differ`;
+  });
   t.pass();
+}
+
+/**
+ * Looks again until it is so; where it does not come true, what was wrong and what the technician's page says of it.
+ * @param fault what is wrong now, or null
+ */
+export async function comesTrue(page: Page, fault: () => Promise<string | null>): Promise<void> {
+  const until = performance.now() + PATIENCE_MS;
+  for (let wrong = await fault(); wrong !== null; wrong = await fault()) {
+    if (performance.now() < until) continue;
+    const status = await page.locator('.screen-bar, .screen-status').allTextContents();
+    throw new Error(`${wrong}; the page says: ${status.join(' ').replace(/\s+/g, ' ')}`);
+  }
 }
 
 export async function asksToSee(technician: Technician, window: Page): Promise<void> {

@@ -12,6 +12,7 @@ import { answer, compareCodes, download, startApplet } from './customer-steps.ts
 import {
   asksToControl,
   asksToSee,
+  comesTrue,
   drag,
   isExact,
   openDesktop,
@@ -32,7 +33,11 @@ async function dragsTheWindow(t: ExecutionContext, page: Page, desktop: Desktop)
   await drag(page, [x + 350, y - 10], [x + 550, y + 140]);
   // On the technician's page a pixel is more than two of the customer's.
   const isThere = ([left = 0, top = 0]: number[]) => Math.abs(left - x - 200) < 12 && Math.abs(top - y - 150) < 12;
-  while (!isThere(await where())) await quiet(desktop, page);
+  await comesTrue(page, async () => {
+    await quiet(desktop, page);
+    const now = await where();
+    return isThere(now) ? null : `the window went from ${x}, ${y} to ${now.join(', ')}`;
+  });
   t.pass();
   await place(desktop, [0, 0, 1920, 1080]);
 }
