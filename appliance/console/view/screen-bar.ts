@@ -106,7 +106,7 @@ function recording(session: TechnicianSession, acts: ScreenBarActs): TemplateRes
       <button type="button" class="small" @click=${() => acts.stop(RECORDING)}>Take back</button>`;
   if (screen.grants.recording !== null)
     return html`${shown}${pause(session)}<button type="button" class="small" @click=${() => acts.stop(RECORDING)}>Stop recording</button>`;
-  return html`${shown}<button type="button" class="small" @click=${() => acts.ask(RECORDING)}>Record</button>`;
+  return html`${shown}<button type="button" class="small" ?disabled=${session.link.phase !== 'open'} @click=${() => acts.ask(RECORDING)}>Record</button>`;
 }
 
 /** One button, so that the focus stays on it. */
