@@ -8,11 +8,14 @@ import type { DirectorySettings } from './directory.ts';
 const MAX_FILE_BYTES = 2 ** 20;
 const OTHERS = 0o077;
 
-/** @throws ApplianceError `directory.password-file`, `directory.authorities-file` */
-export function readDirectorySettings(config: DirectoryConfig): DirectorySettings {
+/**
+ * @param typed password in place of the one in the file
+ * @throws ApplianceError `directory.password-file`, `directory.authorities-file`
+ */
+export function readDirectorySettings(config: DirectoryConfig, typed?: string): DirectorySettings {
   const { authorities, bindPasswordFile, mapping, ...rest } = config;
   const groupNames = [...new Set(mapping.map(({ group }) => group))];
-  const password = readText(bindPasswordFile, 'directory.password-file', OTHERS).replace(/\r?\n$/, '');
+  const password = typed ?? readText(bindPasswordFile, 'directory.password-file', OTHERS).replace(/\r?\n$/, '');
   if (password === '') throw unreadable('directory.password-file', bindPasswordFile, 'is empty');
   const pem = authorities === null ? null : readText(authorities, 'directory.authorities-file', 0);
   return { ...rest, groupNames, bindPassword: password, authorities: pem };

@@ -18,6 +18,7 @@ const HINT = 'Page Directory tests each step and says what is wrong. Local accou
 
 export class DirectoryThreads implements Directory {
   readonly #config: DirectoryConfig;
+  readonly #password: string | undefined;
   readonly #tasks: Counter;
   readonly #ended: Counter;
   readonly #idle: Worker[] = [];
@@ -26,8 +27,10 @@ export class DirectoryThreads implements Directory {
   #running = 0;
   #closed = false;
 
-  constructor(config: DirectoryConfig, metrics: Metrics) {
+  /** @param password of the account that looks people up, in place of the one in its file */
+  constructor(config: DirectoryConfig, metrics: Metrics, password?: string) {
     this.#config = config;
+    this.#password = password;
     this.#tasks = metrics.counter('identity_directory_tasks_total', 'Questions to the directory, by outcome.');
     this.#ended = metrics.counter(
       'identity_directory_threads_ended_total',
@@ -61,7 +64,7 @@ export class DirectoryThreads implements Directory {
     await this.#enter();
     try {
       if (this.#closed) throw ended();
-      const settings = readDirectorySettings(this.#config);
+      const settings = readDirectorySettings(this.#config, this.#password);
       const reply = await this.#exchange({ settings, task }, this.#deadlineMs(task));
       this.#tasks.add({ outcome: reply.ok ? 'answered' : reply.code });
       if (reply.ok) return reply.value;

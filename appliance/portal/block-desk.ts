@@ -9,6 +9,7 @@ import { presentValue, valueAt } from './settings/fields.ts';
 import { type MappingRow, rowsOf } from './settings/mapping-rows.ts';
 import type { NewSecret } from './settings/secrets.ts';
 import { runSteps, type TrialStep } from './settings/trial.ts';
+import { tryDirectory } from './settings/trial-directory.ts';
 import { mailSteps } from './settings/trial-mail.ts';
 import { trySyslog } from './settings/trial-syslog.ts';
 import type { SettingsDesk, SettingsEditor } from './settings-desk.ts';
@@ -113,7 +114,7 @@ interface Trial {
 
 function trialOf(
   { page }: SettingsBlock,
-  { alerts: { mail, syslog }, names }: ApplianceConfig,
+  { alerts: { mail, syslog }, directory, names }: ApplianceConfig,
   context: TrialContext,
 ): Trial {
   const { message, at, password } = context;
@@ -127,6 +128,9 @@ function trialOf(
     const server = `${syslog.host} by ${syslog.protocol}`;
     const line = syslogLine({ severity: 'informational', at, event: 'settings.test', text: message }, host);
     return { to: server, run: () => trySyslog(syslog, line, server) };
+  }
+  if (page === 'directory' && directory !== null) {
+    return { to: directory.servers.join(', '), run: () => tryDirectory(directory, password) };
   }
   throw new ApplianceError('conflict', 'settings.no-test', 'there is nothing to test');
 }

@@ -149,7 +149,7 @@ export const realmTable: Readonly<Record<string, readonly string[]>> = {
     ...['GET /account/two-step', 'POST /account/two-step'],
     ...['GET /account/two-step/remove', 'POST /account/two-step/remove'],
     ...['GET /settings', 'POST /settings', 'GET /settings/file', 'POST /settings/file'],
-    ...['mail', 'syslog'].flatMap(page => [`GET /${page}`, `POST /${page}`]),
+    ...['mail', 'syslog', 'directory'].flatMap(page => [`GET /${page}`, `POST /${page}`]),
     ...['GET /settings/diagnostics', 'POST /settings/take-back'],
     ...['GET /certificates', 'POST /certificates', 'POST /certificates/request', 'POST /certificates/renew'],
     'POST /certificates/:label/remove',

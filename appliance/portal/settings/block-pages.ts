@@ -1,9 +1,10 @@
-// The pages of what can be switched off as a whole: mail, syslog. What is typed is tried out first, where IT likes; then saved.
+// The pages of what can be switched off as a whole: mail, syslog, directory. What is typed is tried out first, where IT likes; then saved.
 import Router from '@koa/router';
 import { z } from 'zod';
 import type { Clock } from '../../clock.ts';
 import { findConfigFaults } from '../../config.ts';
 import type { DirectoryStep } from '../../identity/directory.ts';
+import { ROLES } from '../../identity/member.ts';
 import type { BlockDesk, GivenBlock } from '../block-desk.ts';
 import type { SettingsDesk } from '../settings-desk.ts';
 import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
@@ -13,6 +14,7 @@ import { parse, text, tick } from '../web/parse.ts';
 import { blocks, fieldsOf, type SettingsBlock } from './blocks.ts';
 import { faultsByField } from './form-faults.ts';
 import { HeldSecrets } from './held-secrets.ts';
+import { isRowName, MAX_ROWS, type MappingRow, typedRows, withEmptyRows } from './mapping-rows.ts';
 import { editorOf, presentDifference } from './settings.ts';
 import { type SettingsGuards, settingsSessionOf } from './settings-guards.ts';
 import type { TrialStep } from './trial.ts';
@@ -22,6 +24,7 @@ const states: Record<DirectoryStep['state'], readonly [badge: string, label: str
   failed: ['bad', 'fails'],
   skipped: ['', 'not tried'],
 };
+const MORE_ROWS = 5;
 const PageQuery = z.object({ saved: text });
 const typed = z.string().max(4096).default('');
 
@@ -39,6 +42,9 @@ interface Shown {
   readonly held?: string;
   readonly steps?: readonly TrialStep[];
   readonly isSaved?: boolean;
+  readonly rows?: readonly MappingRow[];
+  /** Empty rows after these. */
+  readonly more?: number;
 }
 
 export function blockRoutes(parts: BlockPageParts): PortalRouter {
@@ -70,19 +76,20 @@ class BlockPage {
       this.#show(ctx, { form: emptyForm });
       return;
     }
-    const { isOn, values } = this.#parts.blocks.shown(this.#block, config);
-    this.#show(ctx, { form: formWith({ ...values, isOn, digest }), isSaved });
+    const { isOn, values, rows } = this.#parts.blocks.shown(this.#block, config);
+    this.#show(ctx, { form: formWith({ ...values, isOn, digest }), rows, isSaved });
   }
 
   async post(ctx: PortalContext): Promise<void> {
     const { settings, blocks: desk } = this.#parts;
-    const { act, digest, held, isOn, password, values } = parseForm(this.#block, ctx.request.body);
+    const { act, digest, held, isOn, password, values, rows } = parseForm(this.#block, ctx.request.body);
     const { id } = settingsSessionOf(ctx).account;
     const secret = password === '' ? this.#held.find(held, id, this.#block.page) : password;
-    const given: GivenBlock = { isOn, values, rows: [], password: secret };
+    const given: GivenBlock = { isOn, values, rows, password: secret };
     const seen = settings.read();
     let steps: readonly TrialStep[] = [];
     const fault = await tryForm({ ...values, isOn, digest }, {}, async () => {
+      if (act === 'more') return;
       if (act === 'test') steps = await desk.tryOut(editorOf(ctx), this.#block, given);
       else await desk.save(editorOf(ctx), this.#block, given, digest);
     });
@@ -93,10 +100,10 @@ class BlockPage {
     const form = fault?.form ?? formWith({ ...values, isOn, digest });
     const tried = { ...given, isOn: isOn || act === 'test' };
     const beside = faultsByField(form, fieldsOf(this.#block), () => desk.draft(seen, this.#block, tried).text);
-    this.#show(ctx, { form: { ...form, ...beside }, held: kept, steps });
+    this.#show(ctx, { form: { ...form, ...beside }, held: kept, steps, rows, more: act === 'more' ? MORE_ROWS : 1 });
   }
 
-  #show(ctx: PortalContext, { form, held = '', steps = [], isSaved = false }: Shown): void {
+  #show(ctx: PortalContext, { form, held = '', steps = [], isSaved = false, rows = [], more = 1 }: Shown): void {
     const { settings, pages } = this.#parts;
     const { config, text: now, digest } = settings.read();
     const waiting = settings
@@ -105,12 +112,17 @@ class BlockPage {
     pages.show(ctx, 'settings-block', {
       title: this.#block.title,
       block: this.#block,
+      // The mapping is a table, below them.
+      sections: this.#block.sections.filter(({ fields }) => fields.some(({ kind }) => kind !== 'mapping')),
       ...{ form, held, isSaved },
       isBroken: config === null,
       faults: config === null ? findConfigFaults(now) : [],
       now: digest,
       latest: isSaved ? (settings.history()[0] ?? null) : null,
       waiting: waiting.map(presentDifference),
+      rows: hasMapping(this.#block) ? withEmptyRows(rows, more).map((row, at) => presentRow(form, row, at)) : null,
+      rowsFault: form.errors['directory-mapping'] ?? '',
+      mayAdd: rows.length < MAX_ROWS,
       steps: steps.map(step => ({ ...step, badge: states[step.state][0], label: states[step.state][1] })),
     });
   }
@@ -119,7 +131,7 @@ class BlockPage {
 /** What the page sends besides its fields. */
 const Head = z.object({
   digest: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
-  act: z.enum(['save', 'test']),
+  act: z.enum(['save', 'test', 'more']),
   /** Of a password that was typed before. */
   held: z
     .string()
@@ -133,14 +145,29 @@ const Head = z.object({
     .default(''),
 });
 
+const Cells = z.record(z.string(), z.union([z.string().max(4096), z.array(z.string().max(32)).max(8)]));
 /** @throws ApplianceError `request.malformed` for what is neither of the page's nor of its fields */
 function parseForm(block: SettingsBlock, body: unknown) {
   const names = fieldsOf(block)
     .filter(({ kind }) => kind !== 'secret' && kind !== 'mapping')
     .map(({ name }) => name);
   const others = z.object(Object.fromEntries(names.map(name => [name, typed])));
-  parse(z.strictObject({ ...Head.shape, ...others.shape }), body);
-  return { ...parse(Head, body), values: parse(others, body) };
+  const sent = Object.entries(parse(z.record(z.string(), z.unknown()), body));
+  const isCell = ([name]: [string, unknown]) => hasMapping(block) && isRowName(name);
+  const rest = Object.fromEntries(sent.filter(one => !isCell(one)));
+  parse(z.strictObject({ ...Head.shape, ...others.shape }), rest);
+  const rows = typedRows(parse(Cells, Object.fromEntries(sent.filter(isCell))));
+  return { ...parse(Head, rest), values: parse(others, rest), rows };
+}
+
+function hasMapping(block: SettingsBlock): boolean {
+  return fieldsOf(block).some(({ kind }) => kind === 'mapping');
+}
+
+function presentRow({ errors }: Form, { group, roles, technicianGroup }: MappingRow, at: number) {
+  const ticks = ROLES.map(role => ({ role, ticked: roles.includes(role) }));
+  const faults = { group: errors[`g${at}`] ?? '', roles: errors[`r${at}`] ?? '', place: errors[`t${at}`] ?? '' };
+  return { at, number: at + 1, group, technicianGroup, ticks, faults };
 }
 
 function goBack(ctx: PortalContext, { page }: SettingsBlock): void {

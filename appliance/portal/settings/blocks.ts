@@ -13,7 +13,7 @@ import {
 
 export interface SettingsBlock {
   /** Of its page, and of the files with its passwords. */
-  readonly page: 'mail' | 'syslog';
+  readonly page: 'mail' | 'syslog' | 'directory';
   readonly title: string;
   /** `alerts.mail`: key in the file. */
   readonly key: string;
@@ -31,6 +31,7 @@ export interface TypedBlock extends Typed {
 }
 
 const authorities = 'PEM file on this machine, such as /etc/appliance/ca.pem; empty for public authorities.';
+const kept = 'Kept in a file only the appliance reads, never shown again. Empty: the one that is kept.';
 const port = { whenEmpty: 'absent' } as const;
 
 const mail: SettingsBlock = {
@@ -70,15 +71,9 @@ const mail: SettingsBlock = {
           'Empty where the server takes mail from this machine without an account.',
           optional,
         ),
-        field(
-          'secret',
-          'alerts.mail.passwordFile',
-          'Password',
-          'Kept in a file only the appliance reads, never shown again. Empty: the one that is kept.',
-          {
-            name: 'password',
-          },
-        ),
+        field('secret', 'alerts.mail.passwordFile', 'Password', kept, {
+          name: 'password',
+        }),
         field(
           'text',
           'alerts.mail.passwordFile',
@@ -132,7 +127,119 @@ const syslog: SettingsBlock = {
   ],
 };
 
-export const blocks: readonly SettingsBlock[] = [mail, syslog];
+const directory: SettingsBlock = {
+  page: 'directory',
+  title: 'Directory',
+  key: 'directory',
+  switchLabel: 'Let people of a directory sign in',
+  about:
+    'An LDAP directory or Active Directory whose people sign in with the password they have there. Over LDAPS or StartTLS only.',
+  help: '/help/directory',
+  testHint: 'Tries what is typed here with each server, from its name to its groups. Nothing is saved, there or here.',
+  sections: [
+    {
+      title: 'Servers',
+      fields: [
+        field(
+          'lines',
+          'directory.servers',
+          'Servers',
+          'One to a line, 1 to 8, asked in turn: ldaps://dc1.example.com is TLS from the start, ldap://dc1.example.com:389 is StartTLS.',
+        ),
+        field('text', 'directory.authorities', 'Who signs their certificates', authorities, optional),
+        field('number', 'directory.timeoutSeconds', 'Seconds until the next is asked', '1 to 30.', { initial: '5' }),
+        field(
+          'choice',
+          'directory.library',
+          'Speaks by',
+          'Both do the same; the other is worth a try where one can’t read an answer.',
+          {
+            ...{ choices: ['ldapjs', 'ldapts'], initial: 'ldapjs' },
+          },
+        ),
+      ],
+    },
+    {
+      title: 'Account that looks people up',
+      fields: [
+        field(
+          'text',
+          'directory.bindDn',
+          'Its distinguished name',
+          'It only needs to read: cn=appliance,ou=services,dc=example,dc=com.',
+        ),
+        field('secret', 'directory.bindPasswordFile', 'Password', kept, { name: 'password' }),
+        field(
+          'text',
+          'directory.bindPasswordFile',
+          'File with the password',
+          'Instead of typing it: one line, readable by the appliance’s user alone.',
+        ),
+      ],
+    },
+    {
+      title: 'People there',
+      fields: [
+        field('text', 'directory.users.base', 'Below', 'In whatever depth: ou=people,dc=example,dc=com.'),
+        field('text', 'directory.users.objectClass', 'Class of a person', 'person; user in Active Directory.', {
+          initial: 'person',
+        }),
+        field(
+          'text',
+          'directory.users.loginId',
+          'Attribute with the login id',
+          'What people type: mail or userPrincipalName.',
+          { initial: 'mail' },
+        ),
+        field('text', 'directory.users.name', 'Attribute with the name', 'That is shown: cn or displayName.', {
+          initial: 'cn',
+        }),
+        field(
+          'text',
+          'directory.users.id',
+          'Attribute that stays',
+          'When a person is renamed: entryUUID, or objectGUID in Active Directory.',
+          { initial: 'entryUUID' },
+        ),
+      ],
+    },
+    {
+      title: 'Groups there',
+      fields: [
+        field('text', 'directory.groups.base', 'Groups below', 'ou=groups,dc=example,dc=com.'),
+        field('text', 'directory.groups.objectClass', 'Class of a group', 'groupOfNames; group in Active Directory.', {
+          initial: 'groupOfNames',
+        }),
+        field(
+          'text',
+          'directory.groups.member',
+          'Attribute with the members',
+          'Their distinguished names; mostly member.',
+          { initial: 'member' },
+        ),
+      ],
+    },
+    {
+      title: 'Accounts here',
+      fields: [
+        field('tick', 'directory.createMembers', 'Make an account at the first login', 'Otherwise by a sync only.', {
+          initial: 'on',
+        }),
+        field('number', 'directory.syncHours', 'Hours between syncs', '1 to 168; 0 for none by itself.', {
+          initial: '0',
+        }),
+      ],
+    },
+    {
+      title: 'Mapping',
+      fields: [
+        field('mapping', 'directory.mapping', 'Mapping', 'At least one row, with a group and a role; at most 200.'),
+      ],
+    },
+  ],
+};
+
+export const blocks: readonly SettingsBlock[] = [mail, syslog, directory];
 
 export function fieldsOf(block: SettingsBlock): readonly SettingsField[] {
   return block.sections.flatMap(({ fields }) => fields);

@@ -26,7 +26,21 @@ export function faultsByField(form: Form, fields: readonly SettingsField[], text
   for (const { key } of findConfigFaults(textOf())) {
     const field = fields.find(one => one.kind !== 'secret' && (key === one.key || key.startsWith(`${one.key}.`)));
     if (field === undefined) return {};
-    errors[field.name] = `That is not right. ${field.hint}`;
+    const [name, said] = field.kind === 'mapping' ? rowFault(field, key) : [field.name, field.hint];
+    errors[name] = `That is not right. ${said}`;
   }
   return { errors, fault: null };
+}
+
+const cells: Readonly<Record<string, readonly [letter: string, said: string]>> = {
+  group: ['g', 'A distinguished name, at most 1024 characters.'],
+  roles: ['r', 'At least one role.'],
+  technicianGroup: ['t', 'At most 2000 characters.'],
+};
+
+/** @param key `directory.mapping.3.group` */
+function rowFault({ name, key: whole, hint }: SettingsField, key: string): readonly [name: string, said: string] {
+  const [row = '', column = ''] = key.slice(whole.length + 1).split('.');
+  const cell = cells[column];
+  return cell === undefined ? [name, hint] : [`${cell[0]}${row}`, cell[1]];
 }

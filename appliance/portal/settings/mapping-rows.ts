@@ -1,5 +1,5 @@
 // The mapping of the directory's groups, row by row, as a form without script has it: `g3` the group, `r3` its roles, `t3` the technician
-// group. A row with nothing in it is none.
+// group, `x3` that it is to go. A row with nothing in it is none.
 import type { ConfigValue } from '../../config.ts';
 import { ROLES, type Role } from '../../identity/member.ts';
 
@@ -10,8 +10,9 @@ export interface MappingRow {
   readonly technicianGroup: string;
 }
 
+type Sent = Readonly<Record<string, string | readonly string[]>>;
 export const MAX_ROWS = 200;
-const ROW_NAME = /^[grt](0|[1-9]\d{0,2})$/;
+const ROW_NAME = /^[grtx](0|[1-9]\d{0,2})$/;
 const emptyRow: MappingRow = { group: '', roles: [], technicianGroup: '' };
 
 export function isRowName(name: string): boolean {
@@ -19,20 +20,20 @@ export function isRowName(name: string): boolean {
 }
 
 /** @param body a form's fields; others than those of rows are left alone */
-export function typedRows(body: Readonly<Record<string, string | readonly string[]>>): MappingRow[] {
+export function typedRows(body: Sent): MappingRow[] {
   const numbers = Object.keys(body)
     .filter(isRowName)
     .map(name => Number(name.slice(1)));
-  const last = Math.min(Math.max(-1, ...numbers), MAX_ROWS - 1);
-  return Array.from({ length: last + 1 }, (_, at) => {
-    const ticked = [body[`r${at}`] ?? []].flat();
-    const [group, technicianGroup] = [body[`g${at}`], body[`t${at}`]].map(text => String(text ?? '').trim());
-    return {
-      group: group ?? '',
-      roles: ROLES.filter(role => ticked.includes(role)),
-      technicianGroup: technicianGroup ?? '',
-    };
-  });
+  const count = Math.max(-1, ...numbers) + 1; // of too many the configuration says so
+  return Array.from({ length: count }, (_, at) => rowAt(body, at)).filter(isFilled);
+}
+
+function rowAt(body: Sent, at: number): MappingRow {
+  if (body[`x${at}`] !== undefined) return emptyRow;
+  const ticked = [body[`r${at}`] ?? []].flat();
+  const textAt = (letter: string) => String(body[`${letter}${at}`] ?? '').trim();
+  const roles = ROLES.filter(role => ticked.includes(role));
+  return { group: textAt('g'), roles, technicianGroup: textAt('t') };
 }
 
 /** As the configuration has them. */
@@ -54,12 +55,11 @@ export function rowsValue(rows: readonly MappingRow[]): ConfigValue {
   }));
 }
 
-/** With room for one more at the end. */
-export function withEmptyRow(rows: readonly MappingRow[]): MappingRow[] {
-  const last = rows.at(-1);
-  return rows.length >= MAX_ROWS || (last !== undefined && !isFilled(last)) ? [...rows] : [...rows, emptyRow];
+/** With room for more at the end, as long as there may be more. */
+export function withEmptyRows(rows: readonly MappingRow[], more: number): MappingRow[] {
+  return [...rows, ...Array.from({ length: Math.max(0, Math.min(more, MAX_ROWS - rows.length)) }, () => emptyRow)];
 }
 
-export function isFilled({ group, roles, technicianGroup }: MappingRow): boolean {
+function isFilled({ group, roles, technicianGroup }: MappingRow): boolean {
   return group !== '' || roles.length > 0 || technicianGroup !== '';
 }

@@ -6,6 +6,7 @@ const NAVIGATION = [
   { path: '/settings', label: 'Settings', icon: 'settings' },
   { path: '/mail', label: 'Mail', icon: 'mail' },
   { path: '/syslog', label: 'Syslog', icon: 'scroll-text' },
+  { path: '/directory', label: 'Directory', icon: 'book-user' },
   { path: '/certificates', label: 'Certificates', icon: 'badge-check' },
   { path: '/backups', label: 'Backups', icon: 'archive' },
   { path: '/updates', label: 'Updates', icon: 'refresh-cw' },

@@ -16,6 +16,9 @@ import { exactPaths } from './paths.ts';
 const MAX_BODY = '64kb';
 /** Of what identity providers write: 256 KiB in base64, and the form's own escapes. */
 const MAX_SAML_BODY = '400kb';
+/** A mapping of 200 rows, with the form's own escapes. */
+const MAX_MAPPING_BODY = '400kb';
+const MAPPING_FORM = /^\/directory$/;
 const SAML_FORM = /^\/(?:saml|admin\/single-sign-on)(?:\/|$)/;
 
 export interface AppParts {
@@ -59,14 +62,14 @@ export function makeApp({ log, refusals, pages, assets, routers }: AppParts): Ap
   app.use(ownOriginWrites);
   const serve = assets.serve();
   app.use((ctx, next) => (ctx.method === 'GET' && ctx.path.startsWith('/assets/') ? serve(ctx, next) : next()));
-  const takeBody = bodyParser({
-    enableTypes: ['json', 'form'],
-    jsonLimit: MAX_BODY,
-    formLimit: MAX_BODY,
-    encoding: 'utf-8',
-  });
+  const taking = (formLimit: string) =>
+    bodyParser({ enableTypes: ['json', 'form'], jsonLimit: MAX_BODY, formLimit, encoding: 'utf-8' });
+  const [takeBody, takeMapping] = [taking(MAX_BODY), taking(MAX_MAPPING_BODY)];
   const takeSaml = bodyParser({ enableTypes: ['form'], formLimit: MAX_SAML_BODY, encoding: 'utf-8' });
-  app.use((ctx, next) => (SAML_FORM.test(ctx.path) ? takeSaml(ctx, next) : takeBody(ctx, next)));
+  app.use((ctx, next) => {
+    if (SAML_FORM.test(ctx.path)) return takeSaml(ctx, next);
+    return MAPPING_FORM.test(ctx.path) ? takeMapping(ctx, next) : takeBody(ctx, next);
+  });
   app.use(plainForms);
   // Here a stranger's bytes become routes' business; each route parses what it takes.
   for (const router of routers) app.use(router.routes());
