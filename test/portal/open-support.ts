@@ -271,7 +271,6 @@ const noRestores = {
     get: async (name: string) => ({ name, version: 1 as const, at: 1, bytes: 1000, files: 3, verifiedAt: 2 }),
   },
   sessions: { count: async () => new Map(), end: notHere, listOpenAll: async () => [] },
-  restart: () => undefined,
 };
 
 const noBackups: BackupFace = {
@@ -286,6 +285,7 @@ async function openTestSettings(
   backups = noBackups,
   restores?: RestoreFace,
 ) {
+  let restarts = 0;
   assets ??= makeAssets({ cache: join(ROOT, ASSET_CACHE) });
   const settings = newSettings(at);
   const portal = new SettingsPortal({
@@ -295,7 +295,7 @@ async function openTestSettings(
     certificates: newCertificates(at),
     updates: new UpdatesDesk({ ...at, version: '0.0.0', simulate: async () => '' }),
     backups,
-    restores: restores ?? new RestoreDesk({ ...at, dataFolder: at.folder, ...noRestores }),
+    restores: restores ?? new RestoreDesk({ ...at, dataFolder: at.folder, ...noRestores, restart: () => restarts++ }),
     organisation: { name: 'Kestrel Works', timeZone: 'Europe/London' },
     publicFolder: at.folder,
     assets: await assets,
@@ -312,7 +312,7 @@ async function openTestSettings(
     const { token } = await accounts.logins.signIn({ name, password: PASSWORD, source: '192.0.2.7' });
     return `__Host-settings=${token}`;
   };
-  return { socketPath, routes: portal.routes, enter, close: () => listener.close() };
+  return { socketPath, routes: portal.routes, restarts: () => restarts, enter, close: () => listener.close() };
 }
 
 /** Support, and the portal on a socket of its own: what a console meets. */

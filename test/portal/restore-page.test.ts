@@ -1,5 +1,6 @@
 // The page of a restore: it takes the name, typed, and the second step, fresh; nothing else asks for one.
 import { existsSync, readFileSync } from 'node:fs';
+import { request as asking } from 'node:http';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { codeOf, PASSWORD } from '../identity/open-identity.ts';
@@ -25,7 +26,7 @@ async function open(t: ExecutionContext) {
 }
 
 test('J-05 A-05 a restore takes the name typed and the password; what was typed wrong stays, and nothing is asked for', async t => {
-  const { ask, seen, request, events } = await open(t);
+  const { ask, seen, request, events, realm } = await open(t);
   const page = (await ask('GET', PATH)).body;
   for (const part of ['What is lost', 'What ends', 'Logins: <strong>1</strong>', 'name="password"', NAME])
     t.true(page.includes(part));
@@ -48,7 +49,24 @@ test('J-05 A-05 a restore takes the name typed and the password; what was typed 
   t.regex(String(done.headers['set-cookie']), /__Host-settings=;/);
   t.like(JSON.parse(readFileSync(request(), 'utf8')), { backup: NAME, actor: { name: 'ann@example.com' }, tries: 0 });
   t.is((await events())[0], 'restore.asked');
+  t.is(realm.restarts(), 1);
   t.is((await ask('POST', PATH, typed)).status, 409, 'it is about to be done');
+});
+
+test('J-05 whoever does not wait for the answer has asked all the same: the portal ends, and does it', async t => {
+  const { cookie, request, realm } = await open(t);
+  const text = JSON.stringify({ confirm: NAME, code: '', password: PASSWORD, seen: 'null' });
+  const sent = asking({
+    ...{ socketPath: realm.socketPath, method: 'POST', path: PATH, agent: false },
+    headers: {
+      ...{ host: 'localhost', origin: 'https://localhost', 'x-appliance-peer': '192.0.2.7', cookie },
+      ...{ 'content-type': 'application/json', 'content-length': String(text.length) },
+    },
+  });
+  sent.on('error', () => undefined);
+  sent.end(text, () => setImmediate(() => sent.destroy()));
+  while (realm.restarts() === 0) await new Promise(setImmediate);
+  t.true(existsSync(request()));
 });
 
 test('J-05 attack: passwords are not tried on the page of a restore: the login ends and the account is locked', async t => {

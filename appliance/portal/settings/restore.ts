@@ -66,7 +66,9 @@ async function restore(parts: RestoreParts, ctx: PortalContext, name: string | n
     if (backups.isRunning()) throw busy();
     await accounts.proveAgain(login, { ...typed, source: ctx.state.address });
     await restores.ask(actor, name, seen);
-    ctx.res.once('close', () => restores.restart());
+    if (ctx.res.closed)
+      restores.restart(); // he has not waited for it; it is asked for all the same
+    else ctx.res.once('close', () => restores.restart());
     clearCookie(ctx, SETTINGS_COOKIE);
     delete ctx.state.settings;
     pages.show(ctx, 'backup-restoring', { title: 'The appliance restores', name });
