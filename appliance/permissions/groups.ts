@@ -17,6 +17,15 @@ import {
   type Setting,
   type Why,
 } from './decision.ts';
+import {
+  actOnAll,
+  type BulkAct,
+  type BulkPlan,
+  type BulkSeen,
+  type BulkSteps,
+  isAsSeen,
+  undoable,
+} from './group-bulk.ts';
 import { pathsOf } from './group-paths.ts';
 import {
   deleteGroup,
@@ -203,23 +212,26 @@ export class Groups {
    * @throws ApplianceError `group.cycle` when the new parent lies below the group, `group.root`, `group.changed-meanwhile`
    */
   async move(editor: Editor, id: string, parentId: string, seen?: string): Promise<Group> {
-    const below = await this.#store.core.transaction(async tx => {
-      if (id === ROOT_GROUP_ID) throw new ApplianceError('conflict', 'group.root', 'the root stays where it is');
-      const from = await this.#administered(tx, editor, id, 'below');
-      if (seen !== undefined && seen !== from.at(-1)?.parentId) throw changedMeanwhile();
-      const to = await this.#administered(tx, editor, parentId, 'in or below');
-      const moved = await listBelow(tx, id);
-      if (moved.includes(parentId))
-        throw new ApplianceError('conflict', 'group.cycle', 'a group can’t be put below itself');
-      await this.#checkDepth(tx, from.length, to.length, moved);
-      await unique(from.at(-1)?.name ?? '', () => moveGroup(tx, id, parentId));
-      for (const group of moved) await this.#checkCeiling(tx, editor, group); // the new place may have been given less
-      await this.#stays(tx, editor.actor);
-      await this.#log(tx, editor, 'group.moved', id, { from: pathName(from.slice(0, -1)), to: pathName(to) });
-      return moved;
-    });
+    const below = await this.#store.core.transaction(tx => this.#move(tx, editor, id, parentId, seen));
     await this.#tell(below);
     return this.get(id);
+  }
+
+  /** @returns the group and all that went with it */
+  async #move(tx: Transaction, editor: Editor, id: string, parentId: string, seen?: string): Promise<string[]> {
+    if (id === ROOT_GROUP_ID) throw new ApplianceError('conflict', 'group.root', 'the root stays where it is');
+    const from = await this.#administered(tx, editor, id, 'below');
+    if (seen !== undefined && seen !== from.at(-1)?.parentId) throw changedMeanwhile();
+    const to = await this.#administered(tx, editor, parentId, 'in or below');
+    const moved = await listBelow(tx, id);
+    if (moved.includes(parentId))
+      throw new ApplianceError('conflict', 'group.cycle', 'a group can’t be put below itself');
+    await this.#checkDepth(tx, from.length, to.length, moved);
+    await unique(from.at(-1)?.name ?? '', () => moveGroup(tx, id, parentId));
+    for (const group of moved) await this.#checkCeiling(tx, editor, group); // the new place may have been given less
+    await this.#stays(tx, editor.actor);
+    await this.#log(tx, editor, 'group.moved', id, { from: pathName(from.slice(0, -1)), to: pathName(to) });
+    return moved;
   }
 
   /**
@@ -232,27 +244,34 @@ export class Groups {
     id: string,
     technicians?: { readonly to: string; readonly seen: number },
   ): Promise<void> {
-    const moved = await this.#store.core.transaction(async tx => {
-      if (id === ROOT_GROUP_ID) throw new ApplianceError('conflict', 'group.root', 'the root can’t be deleted');
-      const path = await this.#administered(tx, editor, id, 'below');
-      const inside = await listMembers(tx, [id]);
-      if (technicians !== undefined && technicians.seen !== inside.length) throw changedMeanwhile();
-      const stay = technicians === undefined || technicians.to === id ? inside.length : 0;
-      if (stay > 0 || (await listBelow(tx, id)).length > 1) {
-        throw new ApplianceError('conflict', 'group.not-empty', 'technicians or groups are still in it', {
-          hint: 'Move them to another group first.',
-        });
-      }
-      if (technicians !== undefined && inside.length > 0) {
-        const to = await this.#administered(tx, editor, technicians.to, 'in or below');
-        for (const memberId of inside) await this.#put(tx, editor, memberId, to);
-        await this.#stays(tx, editor.actor);
-      }
-      await deleteGroup(tx, id);
-      await this.#log(tx, editor, 'group.deleted', id, { name: pathName(path) });
-      return inside;
-    });
-    this.#tellMembers(moved);
+    this.#tellMembers(await this.#store.core.transaction(tx => this.#delete(tx, editor, id, technicians)));
+  }
+
+  /** @returns the technicians who went elsewhere */
+  async #delete(
+    tx: Transaction,
+    editor: Editor,
+    id: string,
+    technicians?: { readonly to: string; readonly seen: number },
+  ): Promise<string[]> {
+    if (id === ROOT_GROUP_ID) throw new ApplianceError('conflict', 'group.root', 'the root can’t be deleted');
+    const path = await this.#administered(tx, editor, id, 'below');
+    const inside = await listMembers(tx, [id]);
+    if (technicians !== undefined && technicians.seen !== inside.length) throw changedMeanwhile();
+    const stay = technicians === undefined || technicians.to === id ? inside.length : 0;
+    if (stay > 0 || (await listBelow(tx, id)).length > 1) {
+      throw new ApplianceError('conflict', 'group.not-empty', 'technicians or groups are still in it', {
+        hint: 'Move them to another group first.',
+      });
+    }
+    if (technicians !== undefined && inside.length > 0) {
+      const to = await this.#administered(tx, editor, technicians.to, 'in or below');
+      for (const memberId of inside) await this.#put(tx, editor, memberId, to);
+      await this.#stays(tx, editor.actor);
+    }
+    await deleteGroup(tx, id);
+    await this.#log(tx, editor, 'group.deleted', id, { name: pathName(path) });
+    return inside;
   }
 
   /**
@@ -265,43 +284,83 @@ export class Groups {
     settings: PermissionSettings,
     seen?: PermissionSettings,
   ): Promise<Effective> {
-    const below = await this.#store.core.transaction(async tx => {
-      const path = await this.#administered(tx, editor, id, 'below');
-      const before = path.at(-1)?.permissions ?? {};
-      if (seen !== undefined && permissions.some(one => seen[one] !== before[one])) throw changedMeanwhile();
-      await replacePermissions(tx, id, settings);
-      const changed = permissions.filter(permission => before[permission] !== settings[permission]);
-      for (const permission of changed) {
-        await this.#log(tx, editor, 'group.permission-set', id, {
-          permission,
-          from: before[permission] ?? 'inherit',
-          to: settings[permission] ?? 'inherit',
-        });
-      }
-      await this.#checkCeiling(tx, editor, id);
-      return listBelow(tx, id);
-    });
-    await this.#tell(below);
+    await this.#tell(await this.#store.core.transaction(tx => this.#setPermissions(tx, editor, id, settings, seen)));
     return this.effective(id);
+  }
+
+  /** @returns the group and all below it */
+  async #setPermissions(
+    tx: Transaction,
+    editor: Editor,
+    id: string,
+    settings: PermissionSettings,
+    seen?: PermissionSettings,
+  ): Promise<string[]> {
+    const path = await this.#administered(tx, editor, id, 'below');
+    const before = path.at(-1)?.permissions ?? {};
+    if (seen !== undefined && permissions.some(one => seen[one] !== before[one])) throw changedMeanwhile();
+    await replacePermissions(tx, id, settings);
+    const changed = permissions.filter(permission => before[permission] !== settings[permission]);
+    for (const permission of changed) {
+      await this.#log(tx, editor, 'group.permission-set', id, {
+        permission,
+        from: before[permission] ?? 'inherit',
+        to: settings[permission] ?? 'inherit',
+      });
+    }
+    await this.#checkCeiling(tx, editor, id);
+    return listBelow(tx, id);
   }
 
   /** Sets all of the group's own policy; what is left out is inherited. @param seen as `setPermissions` has it */
   async setPolicy(editor: Editor, id: string, settings: PolicySettings, seen?: PolicySettings): Promise<Effective> {
-    const policy = PolicySettings.parse(settings);
-    const below = await this.#store.core.transaction(async tx => {
-      const path = await this.#administered(tx, editor, id, 'below');
-      const before: PolicySettings = path.at(-1)?.policy ?? {};
-      if (seen !== undefined && policyKeys.some(key => seen[key] !== before[key])) throw changedMeanwhile();
-      await replacePolicy(tx, id, policy);
-      await this.#checkCeiling(tx, editor, id);
-      for (const setting of policyKeys.filter(key => before[key] !== policy[key])) {
-        const [from, to] = [before, policy].map(one => String(one[setting] ?? 'inherit')) as [string, string];
-        await this.#log(tx, editor, 'group.policy-set', id, { setting, from, to });
-      }
-      return listBelow(tx, id);
-    });
-    await this.#tell(below);
+    await this.#tell(await this.#store.core.transaction(tx => this.#setPolicy(tx, editor, id, settings, seen)));
     return this.effective(id);
+  }
+
+  async #setPolicy(
+    tx: Transaction,
+    editor: Editor,
+    id: string,
+    settings: PolicySettings,
+    seen?: PolicySettings,
+  ): Promise<string[]> {
+    const policy = PolicySettings.parse(settings);
+    const path = await this.#administered(tx, editor, id, 'below');
+    const before: PolicySettings = path.at(-1)?.policy ?? {};
+    if (seen !== undefined && policyKeys.some(key => seen[key] !== before[key])) throw changedMeanwhile();
+    await replacePolicy(tx, id, policy);
+    await this.#checkCeiling(tx, editor, id);
+    for (const setting of policyKeys.filter(key => before[key] !== policy[key])) {
+      const [from, to] = [before, policy].map(one => String(one[setting] ?? 'inherit')) as [string, string];
+      await this.#log(tx, editor, 'group.policy-set', id, { setting, from, to });
+    }
+    return listBelow(tx, id);
+  }
+
+  /**
+   * One act on several groups: all of it or nothing, each with its entry in the log and by the rules of an act on one.
+   * @param seen what `BulkRow.seen` was of each when the editor looked; null to look: nothing is changed then
+   * @returns what it changes; where that is not what was seen, nothing was changed
+   * @throws ApplianceError as the act on one does, naming the group; `group.none-chosen`, `group.not-empty`
+   */
+  async bulk(editor: Editor, act: BulkAct, ids: readonly string[], seen: BulkSeen | null): Promise<BulkPlan> {
+    const touched = new Set<string>();
+    const steps: BulkSteps = {
+      move: (tx, id, parentId) => this.#move(tx, editor, id, parentId),
+      setPermissions: (tx, id, settings) => this.#setPermissions(tx, editor, id, settings),
+      setPolicy: (tx, id, settings) => this.#setPolicy(tx, editor, id, settings),
+      delete: async (tx, id) => {
+        await this.#delete(tx, editor, id);
+        return [];
+      },
+    };
+    const { plan, isDone } = await undoable(this.#store, async tx => {
+      const made = await actOnAll(tx, steps, act, ids, touched);
+      return { made, isToStay: seen !== null && isAsSeen(made, seen) };
+    });
+    if (isDone && touched.size > 0) await this.#tell([...touched]);
+    return { ...plan, isDone };
   }
 
   /**

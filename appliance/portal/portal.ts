@@ -18,6 +18,7 @@ import { allowListRoutes } from './admin/allow-lists.ts';
 import { auditRoutes } from './admin/audit.ts';
 import { channelRoutes } from './admin/channels.ts';
 import { directoryRoutes } from './admin/directory.ts';
+import { groupListRoutes } from './admin/group-list.ts';
 import { groupTechnicianRoutes } from './admin/group-technicians.ts';
 import { groupRoutes } from './admin/groups.ts';
 import { memberExchangeRoutes } from './admin/member-exchange.ts';
@@ -137,6 +138,7 @@ export class Portal {
       memberExchangeRoutes(shared),
       memberListRoutes({ ...shared, groups: support.groups }),
       memberRoutes({ ...shared, groups: support.groups }),
+      groupListRoutes({ ...shared, groups: support.groups }),
       groupRoutes({ ...shared, groups: support.groups }),
       groupTechnicianRoutes({ ...shared, groups: support.groups }),
       channelRoutes({ ...shared, groups: support.groups }),

@@ -191,3 +191,56 @@ test('D-01 a name that is no name is told at its field, and groups are found by 
   t.is((await ann.post(`/admin/groups/${desk.id}/name`, { name: 'Desk', seen: 'Helpdesk <b>' })).status, 303);
   t.is((await at.groups.get(desk.id)).name, 'Desk');
 });
+
+test('D-01 D-08 several groups are ticked, looked at and changed by plain forms; a late second admin is told, and ticks stay', async t => {
+  const at = await open(t);
+  const desk = await at.create('Helpdesk');
+  const many = await Promise.all(Array.from({ length: 25 }, (_, n) => at.create(`Team ${n}`, desk.id)));
+  const ada = await at.admin('ada@example.com', 'admin');
+  await at.groups.setParts(at.asRoot, ada.id, [desk.id]);
+  const tree = await ada.get('/admin/groups');
+  const boxes = [...tree.body.matchAll(/type="checkbox" name="groups" value="([^"]+)"/g)].map(([, id]) => id);
+  t.deepEqual(boxes.toSorted(), many.map(({ id }) => id).toSorted(), 'below the top of her part alone');
+  const form = (fields: Readonly<Record<string, string>>, groups: readonly string[]) =>
+    new URLSearchParams([...Object.entries(fields), ...groups.map(one => ['groups', one])]);
+  const ids = many.map(({ id }) => id);
+  const act = { act: 'permission', permission: 'reboot', setting: 'deny', policy: 'consentMinutes', minutes: '481' };
+  const plan = await ada.post('/admin/groups/bulk', form(act, ids));
+  t.is(plan.status, 200);
+  t.true(plan.body.includes('Do it to 25 groups'));
+  t.true(plan.body.includes('<td>inherited</td><td>deny</td>'));
+  const seen = [...plan.body.matchAll(/name="groups" value="([^"]+)"/g)].map(([, both = '']) => both);
+  const [first] = many;
+  await at.groups.setPermissions(at.asRoot, first?.id ?? '', { 'send-files': 'deny' });
+  const late = await ada.post('/admin/groups/bulk/apply', form(act, seen));
+  t.is(late.status, 409);
+  t.regex(late.body, /Nothing was written\. Changed: Helpdesk › Team 0\. /);
+  t.deepEqual((await at.groups.get(many[1]?.id ?? '')).permissions, {});
+  const now = [...late.body.matchAll(/name="groups" value="([^"]+)"/g)].map(([, both = '']) => both);
+  const done = await ada.post('/admin/groups/bulk/apply', form(act, now));
+  t.deepEqual([done.status, done.headers.location], [303, '/admin/groups?changed=25']);
+  t.is(
+    (await at.entries()).filter(({ event, actor }) => event === 'group.permission-set' && actor.id === ada.id).length,
+    25,
+  );
+
+  const wrong = await ada.post('/admin/groups/bulk', form({ ...act, act: 'policy' }, ids.slice(0, 2)));
+  t.is(wrong.status, 400);
+  t.regex(wrong.body, /name="minutes"[^>]*value="481"[^>]*aria-invalid/);
+  t.is(wrong.body.match(/name="groups" value="[^"]+"[^>]* checked/g)?.length, 2, 'ticks stay');
+  t.regex(wrong.body, /<option value="reboot" selected>/);
+  const none = await ada.post('/admin/groups/bulk', form({ ...act, act: 'delete' }, []));
+  t.true(none.body.includes('group.none-chosen'));
+  const chat = await ada.post(
+    '/admin/groups/bulk',
+    form({ ...act, act: 'policy', policy: 'storeChat false' }, ids.slice(0, 2)),
+  );
+  t.true(chat.body.includes('Chat text: kept → not kept'));
+  for (const policy of ['storeChat maybe', 'x y', '']) {
+    t.is((await ada.post('/admin/groups/bulk', form({ ...act, act: 'policy', policy }, ids))).status, 400, policy);
+  }
+  const move = { ...act, act: 'move', parentId: ROOT_GROUP_ID };
+  t.true((await ada.post('/admin/groups/bulk', form(move, ids))).body.includes('group.not-yours'));
+  const gone = await ada.post('/admin/groups/bulk', form({ ...act, act: 'delete' }, ids.slice(0, 1)));
+  t.true(gone.body.includes('<td>gone</td>'));
+});

@@ -186,3 +186,41 @@ test('D-08 a new technician is put into a group at once, by an admin into one of
   t.true(page.includes('/reset-password'));
   t.false((await idle.get(`/admin/members/${made?.id}`)).body.includes('/reset-password'));
 });
+
+test('D-08 a role is given to several or taken from them; nobody is locked out by it, and an admin gives none', async t => {
+  const at = await open(t);
+  const ann = await at.as('ann@example.com', 'master-admin');
+  const [tina, theo] = [await at.technician(), await at.technician()];
+  const bulk = (act: string, which: string, ids: readonly string[], by = ann) =>
+    by.post('/admin/members/bulk', { act, which, members: ids.map(id => `${id} ${ROOT_GROUP_ID}`) });
+  const rolesOf = async (id: string) => (await at.identity.members.get(id)).roles;
+  const given = await bulk('give', 'auditor', [tina.id, theo.id]);
+  t.regex(String(given.headers.location), /done=give-2/);
+  t.deepEqual(
+    [await rolesOf(tina.id), await rolesOf(theo.id)],
+    [1, 2].map(() => ['technician', 'auditor']),
+  );
+  t.regex(String((await bulk('take', 'technician', [tina.id])).headers.location), /done=take-1/);
+  const mixed = await bulk('take', 'auditor', [tina.id, theo.id]);
+  t.is(mixed.status, 409);
+  t.regex(mixed.body, /Without the role now: 1\..*that is the only role; disable the member instead/s);
+  t.deepEqual([await rolesOf(tina.id), await rolesOf(theo.id)], [['auditor'], ['technician']]);
+  await bulk('give', 'technician', [at.root.id]);
+  const last = await bulk('take', 'master-admin', [at.root.id, ann.id]);
+  t.regex(last.body, /Without the role now: 1\..*that is yourself/s);
+  const masters = (await at.identity.members.list()).filter(({ roles }) => roles.includes('master-admin'));
+  t.is(masters.length, 1);
+  const ada = await at.as('ada@example.com', 'admin');
+  await at.giveParts(ada.id);
+  for (const which of ['admin', 'auditor', 'master-admin']) {
+    t.true((await bulk('give', which, [theo.id], ada)).body.includes('that takes a role you do not have'), which);
+  }
+  t.deepEqual(await rolesOf(theo.id), ['technician']);
+  const told = (await at.entries()).filter(
+    ({ event, subject }) => event === 'member.roles-changed' && subject === tina.id,
+  );
+  t.deepEqual(
+    told.map(({ detail }) => detail.after),
+    ['technician auditor', 'auditor'],
+  );
+});

@@ -102,6 +102,7 @@ export const routeTable: Readonly<Record<string, readonly string[]>> = {
     ...['GET /admin/members/:id', 'POST /admin/members/:id'],
     ...memberActs.map(act => `POST /admin/members/:id/${act}`),
     ...['GET /admin/members/:id/addresses', 'POST /admin/members/:id/addresses'],
+    ...['POST /admin/groups/bulk', 'POST /admin/groups/bulk/apply'],
     ...['GET /admin/groups', 'GET /admin/groups/new', 'POST /admin/groups/new', 'GET /admin/groups/:id'],
     ...['delete', 'name', 'place', 'permissions', 'policy'].map(act => `POST /admin/groups/:id/${act}`),
     ...['GET /admin/channels', 'GET /admin/channels/new', 'POST /admin/channels/new', 'GET /admin/channels/:id'],

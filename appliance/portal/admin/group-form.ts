@@ -34,21 +34,25 @@ export function readPermissions(form: PermissionForm): { settings: PermissionSet
 /** @throws ApplianceError `group.consent-minutes`, `request.malformed` */
 export function readPolicy(form: PolicyForm): { settings: PolicySettings; seen: PolicySettings } {
   const minutes = form.consentMinutes.trim();
-  const isNumber = /^\d{1,3}$/.test(minutes) && Number(minutes) <= MAX_CONSENT_MINUTES;
-  if (!isNumber && minutes !== '' && minutes !== 'inherit') {
-    throw new ApplianceError(
-      'malformed',
-      'group.consent-minutes',
-      `minutes are a number from 0 to ${MAX_CONSENT_MINUTES}, or nothing at all`,
-    );
-  }
-  const typed: Record<string, unknown> = isNumber ? { consentMinutes: Number(minutes) } : {};
+  const isTyped = minutes !== '' && minutes !== 'inherit';
+  const typed: Record<string, unknown> = isTyped ? { consentMinutes: readConsentMinutes(minutes) } : {};
   for (const key of policyKeys) {
     const value = form[key];
     if (key === 'consentMinutes' || value === 'inherit') continue;
     typed[key] = value === 'true' || value === 'false' ? value === 'true' : value;
   }
   return { settings: checked(PolicySettings, typed), seen: readSeen(PolicySettings, form.seen) };
+}
+
+/** @throws ApplianceError `group.consent-minutes` */
+export function readConsentMinutes(text: string): number {
+  const minutes = text.trim();
+  if (/^\d{1,3}$/.test(minutes) && Number(minutes) <= MAX_CONSENT_MINUTES) return Number(minutes);
+  throw new ApplianceError(
+    'malformed',
+    'group.consent-minutes',
+    `minutes are a number from 0 to ${MAX_CONSENT_MINUTES}, or nothing at all`,
+  );
 }
 
 /** A group's own settings, for the form that is drawn from them. */

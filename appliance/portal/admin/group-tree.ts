@@ -19,6 +19,7 @@ export interface Branch {
   readonly isOpen: boolean;
   /** Whether he may put technicians and groups into it. */
   readonly takes: boolean;
+  readonly isTicked: boolean;
   readonly children: readonly Branch[];
   /** Groups below, at any depth. */
   readonly below: number;
@@ -28,10 +29,16 @@ export interface Found {
   readonly id: string;
   readonly path: string;
   readonly technicians: number;
+  readonly isOpen: boolean;
+  readonly isTicked: boolean;
 }
 
 /** @param groups by name, the root among them */
-export function growTree(groups: readonly Group[], reach: (path: readonly Group[]) => Reach): Branch | undefined {
+export function growTree(
+  groups: readonly Group[],
+  reach: (path: readonly Group[]) => Reach,
+  ticked: ReadonlySet<string>,
+): Branch | undefined {
   const childrenOf = Map.groupBy(groups, group => group.parentId);
   const grow = (group: Group, above: readonly Group[]): Branch => {
     const path = [...above, group];
@@ -48,6 +55,7 @@ export function growTree(groups: readonly Group[], reach: (path: readonly Group[
       isRoot: group.parentId === null,
       isOpen: may === 'settings',
       takes: may !== 'nothing',
+      isTicked: ticked.has(group.id),
       children,
       below: children.reduce((sum, child) => sum + 1 + child.below, 0),
     };
@@ -57,12 +65,21 @@ export function growTree(groups: readonly Group[], reach: (path: readonly Group[
 }
 
 /** Groups whose name has all of the words, by their whole names. */
-export function findGroups(groups: readonly Group[], words: string): Found[] {
+export function findGroups(
+  groups: readonly Group[],
+  words: string,
+  reach: (path: readonly Group[]) => Reach,
+  ticked: ReadonlySet<string>,
+): Found[] {
   const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
   const paths = pathsOf(groups);
   return groups
     .filter(group => wanted.every(word => group.name.toLowerCase().includes(word)))
-    .map(group => ({ id: group.id, path: pathName(paths.get(group.id) ?? [group]), technicians: group.memberCount }))
+    .map(group => {
+      const path = paths.get(group.id) ?? [group];
+      const { id, memberCount: technicians } = group;
+      return { id, path: pathName(path), technicians, isOpen: reach(path) === 'settings', isTicked: ticked.has(id) };
+    })
     .toSorted((a, b) => byName(a.path, b.path));
 }
 

@@ -1,4 +1,4 @@
-// The tree of technician groups (D-01 D-08): what each grants and demands, who is in it, and where it comes from. Whether an
+// A technician group (D-01 D-08): what it grants and demands, who is in it, and where it comes from. Whether an
 // admin may do it is decided in `permissions/`, in the act's own transaction; pages leave out what would be refused.
 import Router from '@koa/router';
 import { z } from 'zod';
@@ -20,9 +20,8 @@ import {
   readPermissions,
   readPolicy,
 } from './group-form.ts';
-import { findGroups, growTree, placesFor } from './group-tree.ts';
+import { placesFor } from './group-tree.ts';
 
-const Search = z.object({ q: z.string().max(128).default('') });
 const Parent = z.object({ parent: groupId.catch(ROOT_GROUP_ID).default(ROOT_GROUP_ID) });
 const NewGroup = z.strictObject({ name: text, parentId: groupId });
 const Name = z.strictObject({ name: text, seen: text });
@@ -38,7 +37,6 @@ const said: Readonly<Record<string, string>> = {
   created: 'The group is there. It inherits everything until you set something.',
   saved: 'Saved. It holds at once, in sessions that are open too.',
   moved: 'Moved. What it inherits comes from its new place now.',
-  deleted: 'The group is gone.',
 };
 
 export interface GroupParts {
@@ -57,7 +55,6 @@ interface Refused {
 
 export function groupRoutes(parts: GroupParts): PortalRouter {
   const router: PortalRouter = new Router<PortalState>({ sensitive: true, strict: true });
-  addTree(router, parts);
   addCreation(router, parts);
   addGroup(router, parts);
   addPlace(router, parts);
@@ -68,24 +65,6 @@ export function groupRoutes(parts: GroupParts): PortalRouter {
 export function editorOf(ctx: PortalContext): Editor {
   const { actor, member } = sessionOf(ctx);
   return { actor, roles: member.roles };
-}
-
-function addTree(router: PortalRouter, { groups, guards, pages }: GroupParts): void {
-  router.get('/admin/groups', guards.requireRole('master-admin', 'admin'), async ctx => {
-    const { q } = parse(Search, ctx.query);
-    const [all, reach] = await Promise.all([groups.list(), groups.reachOf(editorOf(ctx))]);
-    const root = growTree(all, reach);
-    const view = {
-      q,
-      isSearch: q.trim() !== '',
-      found: findGroups(all, q),
-      roots: root === undefined ? [] : [root],
-      total: all.length,
-      canCreate: placesFor(all, reach).length > 0,
-      note: said[String(ctx.query.done)] ?? '',
-    };
-    pages.show(ctx, 'groups', { title: 'Technician groups', ...view });
-  });
 }
 
 function addCreation(router: PortalRouter, { groups, guards, pages }: GroupParts): void {

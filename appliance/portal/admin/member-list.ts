@@ -10,6 +10,7 @@ import { pathName } from '../../permissions/decision.ts';
 import { pathsOf } from '../../permissions/group-paths.ts';
 import { ROOT_GROUP_ID } from '../../permissions/group-store.ts';
 import type { Groups } from '../../permissions/groups.ts';
+import { seenOf } from '../../store/seen.ts';
 import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
 import { type Guards, sessionOf } from '../web/guards.ts';
 import type { Pages } from '../web/pages.ts';
@@ -21,7 +22,7 @@ import { presentMember } from './members.ts';
 
 const PAGE = 50;
 const STATES = ['all', 'enabled', 'disabled', 'locked'] as const;
-const ACTS = ['disable', 'enable', 'move'] as const;
+const ACTS = ['disable', 'enable', 'move', 'give', 'take'] as const;
 type Act = (typeof ACTS)[number];
 const filter = {
   q: z.string().max(128).default(''),
@@ -39,10 +40,15 @@ const Bulk = z.strictObject({
   ...filter,
   act: z.enum(ACTS),
   to: id.or(z.literal('')).default(''),
+  /** The role that is given or taken. */
+  which: z.enum(ROLES).default('technician'),
   members: z.union([seenPlace.transform(one => [one]), z.array(seenPlace).max(PAGE)]).default([]),
 });
 type Bulk = z.infer<typeof Bulk>;
-const doneWords: Readonly<Record<Act, string>> = { disable: 'Disabled', enable: 'Enabled', move: 'Moved' };
+const doneWords: Readonly<Record<Act, string>> = {
+  ...{ disable: 'Disabled', enable: 'Enabled', move: 'Moved' },
+  ...{ give: 'Given the role', take: 'Without the role now' },
+};
 
 export interface MemberListParts {
   readonly identity: Identity;
@@ -81,7 +87,7 @@ export function memberListRoutes(parts: MemberListParts): PortalRouter {
   return router;
 }
 
-async function actOn(ctx: PortalContext, parts: MemberListParts, { act, members, to }: Bulk): Promise<Outcome> {
+async function actOn(ctx: PortalContext, parts: MemberListParts, { act, members, to, which }: Bulk): Promise<Outcome> {
   const { identity, groups } = parts;
   const { actor } = sessionOf(ctx);
   const left: Outcome['left'][number][] = [];
@@ -93,6 +99,14 @@ async function actOn(ctx: PortalContext, parts: MemberListParts, { act, members,
       if (act === 'disable') await identity.members.disable(actor, memberId);
       if (act === 'enable') await identity.members.enable(actor, memberId);
       if (act === 'move') await groups.assign(editorOf(ctx), requireTechnician(member).id, to, seen);
+      if (act === 'give' || act === 'take') {
+        const { name, roles } = member;
+        const others = roles.filter(role => role !== which);
+        if (memberId === actor.id) throw yourself();
+        if (act === 'take' && others.length === 0) throw onlyRole();
+        const wanted = act === 'give' ? [...others, which] : others;
+        await identity.members.update(actor, memberId, { name, roles: wanted }, seenOf({ name, roles }));
+      }
       count += 1;
     } catch (error) {
       if (!(error instanceof ApplianceError) || error.kind === 'defect') throw error;
@@ -100,6 +114,19 @@ async function actOn(ctx: PortalContext, parts: MemberListParts, { act, members,
     }
   }
   return { act, count, left };
+}
+
+/** Whoever changed his own roles here would be out, with the others half done. */
+function yourself(): ApplianceError {
+  return new ApplianceError(
+    'conflict',
+    'member.own-roles',
+    'that is yourself; change your roles on your own page here',
+  );
+}
+
+function onlyRole(): ApplianceError {
+  return new ApplianceError('conflict', 'member.only-role', 'that is the only role; disable the member instead');
 }
 
 async function show(ctx: PortalContext, parts: MemberListParts, filter: Filter, outcome: Outcome | null) {
@@ -127,6 +154,7 @@ async function show(ctx: PortalContext, parts: MemberListParts, filter: Filter, 
     ...{ roles: ROLES, states: STATES, total, found, last },
     inGroup: group === '' ? '' : pathName(paths.get(group) ?? []),
     places: placesFor(all, reach),
+    given: ROLES.filter(one => mayManage(roles, [one])),
     newer: page > 1 ? addressOf(filter, { page: String(Math.min(page - 1, last)) }) : '',
     older: page < last ? addressOf(filter, { page: String(page + 1) }) : '',
     outcome: outcome && { ...outcome, text: `${doneWords[outcome.act]}: ${outcome.count}.` },
