@@ -103,6 +103,11 @@ export class SettingsDesk {
     return config.settings.enabled ? settingsEndpoint(config).port : null;
   }
 
+  /** Where members sign in. @param host name by which these pages were opened */
+  portalOrigin(host: string): string {
+    return new URL(`https://${host}:${this.#started.listen.port}`).origin;
+  }
+
   /** @throws ApplianceError `settings.address` from an address that the settings are not open to */
   admit(address: string): void {
     // The gateway drops everyone else at accept; this is the second look, at the list as it is in the file now.

@@ -5,6 +5,8 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { CONFIG_FILE, type MailConfig, parseConfig, type SyslogConfig } from '../../appliance/config.ts';
+import { runSteps } from '../../appliance/portal/settings/trial.ts';
+import { mailSteps } from '../../appliance/portal/settings/trial-mail.ts';
 import { askSocket } from './ask-socket.ts';
 import { openTestDesk } from './open-support.ts';
 import { startMailServer } from './test-mail-server.ts';
@@ -248,7 +250,7 @@ test('A-05 attack: a held password is found by its own account and page only', a
   t.is(config().alerts.mail?.passwordFile, null);
 });
 
-test('A-05 attack: a server that hangs, talks without end or answers garbage ends its test and nothing else', async t => {
+test('A-05 attack: a server that talks without end or answers garbage ends its test and nothing else', async t => {
   const { ann } = await open(t);
   const garbage = createServer(socket => {
     socket.on('error', () => undefined);
@@ -266,4 +268,21 @@ test('A-05 attack: a server that hangs, talks without end or answers garbage end
   const syslog = syslogOf({ host: 'localhost', port, protocol: 'tls', authorities: null });
   t.deepEqual(stepsIn((await ann.post('/syslog', 'test', syslog)).body), ['works', 'fails', 'not tried']);
   t.is((await ann.ask('GET', '/mail')).status, 200);
+});
+
+test('A-05 attack: a mail server that says nothing is given up at its step, and no connection to it stays', async t => {
+  const silent = createServer(socket => {
+    socket.on('error', () => undefined).resume();
+  });
+  silent.listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const { port } = silent.address() as AddressInfo;
+  const steps = mailSteps({ ...SOMEWHERE, host: '127.0.0.1', port }, { subject: '', text: '' }, PASSWORD);
+  const told = await runSteps('it', steps, 300);
+  t.deepEqual(
+    told.map(({ state }) => state),
+    ['done', 'done', 'failed', 'skipped', 'skipped'],
+  );
+  t.is(told[2]?.text, 'it did not answer within 0.3 s');
+  await new Promise(resolve => silent.close(resolve)); // answered once nobody is connected any more
 });

@@ -62,6 +62,7 @@ test('A-05 a change on the page is a change in the file, comments kept; it waits
   t.is(file(), before, 'to the byte');
   const again = (await ann.ask('GET', '/settings')).body;
   t.false(again.includes('These hold from the next start on.'));
+  t.true(again.includes('href="https://localhost:8443/admin/single-sign-on"'), 'whoever looks for it here finds it');
   t.true(again.includes(`<dt>Name</dt><dd>${hostname()}</dd>`));
 });
 

@@ -169,7 +169,7 @@ export const allFields: readonly SettingsField[] = sections.flatMap(({ fields })
 /** Why a key has no field on any page. */
 export const fileOnly: Readonly<Record<string, string>> = {
   version: 'The form of the file; there is one.',
-  gateways: 'Processes of the machine: each needs a service of its own before it stands here.',
+  gateways: 'The processes that take connections, a list with an id and a port for each; one is enough for most.',
   'settings.enabled':
     'Turned off, these pages are gone: that is done on the machine, and on again by settings-account.',
   'settings.addresses': 'What “May be opened from” was called in first versions.',

@@ -1,4 +1,4 @@
-// The appliance's settings: fields for what is changed now and then, the whole file for the rest, earlier versions to go back to.
+// The appliance's settings: an overview, fields, the whole file for the rest, earlier versions to go back to.
 import { Readable } from 'node:stream';
 import Router from '@koa/router';
 import { z } from 'zod';
@@ -9,8 +9,9 @@ import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts
 import { emptyForm, type Form, formWith, tryForm } from '../web/forms.ts';
 import type { Pages } from '../web/pages.ts';
 import { parse, text } from '../web/parse.ts';
-import { allFields, presentValue, sections } from './fields.ts';
+import { allFields, fileOnly, presentValue, sections } from './fields.ts';
 import { faultsByField } from './form-faults.ts';
+import { overviewOf, withAnchors } from './overview.ts';
 import { type SettingsGuards, settingsSessionOf } from './settings-guards.ts';
 
 const MAX_FILE = 48 * 1024; // the body of a request holds 64 KiB, in which a character may take three
@@ -119,7 +120,8 @@ class SettingsView {
     const view = {
       form,
       isSaved,
-      sections,
+      sections: withAnchors(sections),
+      overview: overviewOf(config, this.#settings.portalOrigin(hostName(ctx))),
       now,
       waiting,
       isBroken: config === null,
@@ -135,7 +137,8 @@ class SettingsView {
     const faults = form.fault?.code === 'config.malformed' ? findConfigFaults(typedText) : [];
     const shown = faults.length > 0 ? { ...form, fault: null } : form;
     const view = { form: shown, faults, isChecked: changes !== null, changes: (changes ?? []).map(presentDifference) };
-    this.#pages.show(ctx, 'settings-file', { title: 'The whole file', ...view });
+    const alone = Object.entries(fileOnly).map(([key, why]) => ({ key, why }));
+    this.#pages.show(ctx, 'settings-file', { title: 'The whole file', ...view, fileOnly: alone });
   }
 }
 
