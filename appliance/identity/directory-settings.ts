@@ -23,9 +23,10 @@ export function readDirectorySettings(config: DirectoryConfig, typed?: string): 
 
 function readText(path: string, code: string, mustNot: number): string {
   try {
-    const { mode, size } = statSync(path);
-    if ((mode & mustNot) !== 0) throw unreadable(code, path, 'can be read by others; chmod 600');
-    if (size > MAX_FILE_BYTES) throw unreadable(code, path, 'is too large');
+    const file = statSync(path);
+    if (!file.isFile()) throw unreadable(code, path, 'is no file');
+    if ((file.mode & mustNot) !== 0) throw unreadable(code, path, 'can be read by others; chmod 600');
+    if (file.size > MAX_FILE_BYTES) throw unreadable(code, path, 'is too large');
     return readFileSync(path, 'utf8');
   } catch (cause) {
     if (cause instanceof ApplianceError) throw cause;

@@ -1,4 +1,5 @@
 // The pages of mail and syslog: on and off, one truth with the file, a password that is nowhere but in its file, and a test before saving.
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
@@ -86,7 +87,7 @@ test('A-05 A-06 mail is switched on, changed and off on its page; the file says 
 });
 
 test('A-05 what is wrong on the page of mail stands beside its field; what is right elsewhere stays; two at once are told', async t => {
-  const { ann, as, file, config } = await open(t);
+  const { ann, as, file, config, secrets } = await open(t);
   const before = file();
   const typed = {
     ...mailOf(SOMEWHERE),
@@ -109,6 +110,9 @@ test('A-05 what is wrong on the page of mail stands beside its field; what is ri
   const late = await bea.ask('POST', '/syslog', { ...syslog, digest, act: 'save', isOn: 'on' });
   t.is(late.status, 409);
   t.true(late.body.includes('was changed meanwhile') && late.body.includes('logs.example.com'));
+  const lateToo = { ...mailOf(SOMEWHERE), password: PASSWORD, digest, act: 'save', isOn: 'on' };
+  t.is((await bea.ask('POST', '/mail', lateToo)).status, 409);
+  t.deepEqual(secrets(), [], 'nor is a password left in a file');
   t.is((await bea.post('/syslog', 'save', syslog)).status, 303);
   t.deepEqual(config().alerts.syslog, { host: 'logs.example.com', protocol: 'tls', authorities: null });
   t.deepEqual(config().alerts.mail, SOMEWHERE);
@@ -285,4 +289,20 @@ test('A-05 attack: a mail server that says nothing is given up at its step, and 
   );
   t.is(told[2]?.text, 'it did not answer within 0.3 s');
   await new Promise(resolve => silent.close(resolve)); // answered once nobody is connected any more
+});
+
+test('A-05 attack: what is read without end is no file with certificates, and no password', async t => {
+  const { ann, folder } = await open(t);
+  const endless = join(folder, 'endless');
+  execFileSync('mkfifo', ['-m', '600', endless]);
+  const syslog = syslogOf({ host: '127.0.0.1', port: 9, protocol: 'tls', authorities: '/dev/zero' });
+  t.true((await ann.post('/syslog', 'test', syslog)).body.includes('/dev/zero is no file with certificates'));
+  for (const [target, said] of [
+    [{ ...SOMEWHERE, authorities: '/dev/zero' }, /no file with certificates/],
+    [{ ...SOMEWHERE, passwordFile: endless }, /too large for a password, or no file/],
+  ] as const) {
+    const { TLS } = mailSteps(target, { subject: '', text: '' });
+    const [told] = await runSteps('it', { ...(TLS && { TLS }) }, 1000);
+    t.regex(told?.text ?? '', said);
+  }
 });

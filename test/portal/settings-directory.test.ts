@@ -201,4 +201,7 @@ test('A-05 C-05 attack: a directory that answers garbage ends its test and nothi
   t.is(status, 200);
   t.is(stepsIn(body).filter(step => step === 'Connect, TLS: fails').length, 2);
   t.is((await ask('GET', PAGE)).status, 200);
+  const authorities = '/dev/zero'; // is read without end
+  const endless = await post('test', [...fieldsOf({ ...SOMEWHERE, servers, authorities }, 'x'), ...ROWS]);
+  t.true(endless.body.includes('/dev/zero is no file'));
 });

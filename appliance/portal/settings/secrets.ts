@@ -75,14 +75,15 @@ export class SecretFiles {
           },
         );
       }
-      throw elsewhere(use);
+      throw elsewhere(use, 'type it');
     }
   }
 
   /** As `check`, for a test: what stands in any file goes to the machine it was saved for. */
   checkTest(config: ApplianceConfig, known: Known, page: string, typed: NewSecret | null): void {
     const use = usesIn(config).find(one => one.page === page);
-    if (use !== undefined && use.path !== typed?.path && !isKnown(use, known)) throw elsewhere(use);
+    if (use !== undefined && use.path !== typed?.path && !isKnown(use, known))
+      throw elsewhere(use, 'type it for the test, or save first');
   }
 
   /** Wherever a link leads. */
@@ -115,10 +116,11 @@ function isKnown({ key, path, hosts }: SecretUse, known: Known): boolean {
   return before.length > 0 && hosts.every(host => before.some(one => one.hosts.includes(host)));
 }
 
-function elsewhere({ key, hosts }: SecretUse): ApplianceError {
+/** @param way out of it */
+function elsewhere({ key, hosts }: SecretUse, way: string): ApplianceError {
   const text = `the password in that file was not saved for ${hosts.join(', ')}`;
   return new ApplianceError('refused', 'settings.password-elsewhere', text, {
-    hint: `${key}: type the password; one that is kept goes to nobody but whom it was saved for.`,
+    hint: `${key}: ${way}. One that is kept goes to nobody but whom it was saved for.`,
   });
 }
 

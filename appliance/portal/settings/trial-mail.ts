@@ -8,6 +8,8 @@ import type { MailConfig } from '../../config.ts';
 import { type Mail, mailPort, sendMail, transportOf } from '../status/mail.ts';
 import type { TrialSteps } from './trial.ts';
 
+const CONNECT_MS = 10_000;
+
 /** @param password in place of the one in the file */
 export function mailSteps(target: MailConfig, mail: Mail, password?: string): TrialSteps {
   const { host, user } = target;
@@ -19,6 +21,7 @@ export function mailSteps(target: MailConfig, mail: Mail, password?: string): Tr
     },
     Connect: async signal => {
       const socket = connect({ host, port });
+      socket.setTimeout(CONNECT_MS, () => socket.destroy(new Error('nobody answers there')));
       try {
         await once(socket, 'connect', { signal });
         return `somebody listens at port ${port} of ${socket.remoteAddress}`;

@@ -6,7 +6,7 @@ import type { DirectoryStep } from '../../identity/directory.ts';
 export type TrialStep = DirectoryStep;
 export type TrialSteps = Readonly<Record<string, (signal: AbortSignal) => Promise<string>>>;
 
-const STEP_MS = 12_000;
+const STEP_MS = 31_000; // a mail may take half a minute when it is an alert, too
 const MAX_TEXT = 400;
 
 /** @param server as it is shown */

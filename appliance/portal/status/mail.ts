@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import { createTransport } from 'nodemailer';
 import type { MailConfig } from '../../config.ts';
 import { ApplianceError, describeError } from '../../errors.ts';
-import { clientTls } from '../../pki/client-tls.ts';
+import { clientTls, trustIn } from '../../pki/client-tls.ts';
 import { checkPrivate } from '../../pki/key-files.ts';
 import type { SendOptions } from './syslog.ts';
 
@@ -71,7 +71,7 @@ export async function transportOf(target: MailConfig, password?: string) {
 }
 
 async function securityOf({ host, security, authorities, user, passwordFile }: MailConfig, password?: string) {
-  const trusted = authorities === null ? {} : { ca: await readFile(authorities) };
+  const trusted = await trustIn(authorities);
   const named = isIP(host) === 0 ? { servername: host } : {};
   const auth = user === null ? {} : { auth: { user, pass: password ?? (await readPassword(passwordFile)) } };
   const how = security === 'tls' ? { secure: true } : { secure: false, requireTLS: true };
@@ -81,8 +81,9 @@ async function securityOf({ host, security, authorities, user, passwordFile }: M
 async function readPassword(path: string | null): Promise<string> {
   if (path === null) throw new Error('alerts.mail.passwordFile is not set');
   checkPrivate(path);
-  const { size } = await stat(path);
-  if (size > MAX_PASSWORD_BYTES) throw new Error(`${path} is too large for a password`);
+  const file = await stat(path);
+  if (!file.isFile() || file.size > MAX_PASSWORD_BYTES)
+    throw new Error(`${path} is too large for a password, or no file`);
   return (await readFile(path, 'utf8')).replace(/\r?\n$/, '');
 }
 

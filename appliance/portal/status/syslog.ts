@@ -3,12 +3,11 @@
 import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import type { SyslogConfig } from '../../config.ts';
 import { ApplianceError, describeError } from '../../errors.ts';
-import { clientTls } from '../../pki/client-tls.ts';
+import { clientTls, trustIn } from '../../pki/client-tls.ts';
 
 const DEADLINE_MS = 10_000;
 const DAEMON = 3; // facility, RFC 5424 §6.2.1
@@ -103,7 +102,7 @@ async function sendByTls(
   step: (what: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const trusted = authorities === null ? {} : { ca: await readFile(authorities) };
+  const trusted = await trustIn(authorities);
   const name = isIP(host) === 0 ? { servername: host } : {};
   const socket = connect({ host, port, ...clientTls, ...trusted, ...name });
   socket.on('error', () => undefined); // told by whichever of the two below waits
