@@ -99,7 +99,7 @@ export class Identity {
     const passwords = new Passwords({ ...shared, judge });
     this.passwords = passwords;
     this.members = new Members({ ...shared, passwords });
-    this.exchange = new MemberExchange({ ...base, members: this.members, groups: this.groups });
+    this.exchange = new MemberExchange({ ...shared, members: this.members, groups: this.groups });
     this.twoStep = new TwoStep({ ...shared, passwords });
     this.passkeys = new Passkeys({ ...shared, passwords });
     const settingsLogins = new SettingsLogins({ ...parts, limiter, rules: config });

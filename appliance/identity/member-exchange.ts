@@ -2,14 +2,25 @@
 import { createHash } from 'node:crypto';
 import type { AuditLog } from '../audit/audit.ts';
 import type { Actor } from '../audit/entry.ts';
+import type { Clock } from '../clock.ts';
 import { ApplianceError } from '../errors.ts';
-import { ROOT_GROUP_ID } from '../permissions/group-store.ts';
+import { pathName } from '../permissions/decision.ts';
+import { pathsOf } from '../permissions/group-paths.ts';
+import { listGroups, listMemberships, ROOT_GROUP_ID } from '../permissions/group-store.ts';
 import type { Groups } from '../permissions/groups.ts';
-import { parseCsv, presentCsv } from '../protocol/csv.ts';
+import { type CsvRow, parseCsv, presentCsv } from '../protocol/csv.ts';
+import type { Reader } from '../store/sql.ts';
 import type { Store } from '../store/store.ts';
+import type { AllowLists } from './allow-lists.ts';
 import { requireMasterAdmin } from './authority.ts';
+import type { LoginBook } from './login-book.ts';
 import { type ImportKind, type ImportLine, memberColumns, planImport } from './member-import.ts';
+import { MemberImportAct } from './member-import-act.ts';
+import { listMembers } from './member-store.ts';
 import type { Members } from './members.ts';
+import type { PasswordHasher } from './password-hasher.ts';
+import { newReadableCode } from './readable-code.ts';
+import type { SsoRules } from './saml-rule.ts';
 
 export interface ImportPlan {
   readonly lines: readonly ImportLine[];
@@ -20,8 +31,6 @@ export interface ImportPlan {
 
 export interface ImportOutcome {
   readonly counts: Readonly<Record<ImportKind, number>>;
-  /** Lines that could not be applied after all, with the reason; the others are. */
-  readonly failed: readonly { readonly line: ImportLine; readonly why: string }[];
   /** To be shown once. */
   readonly passwords: readonly { readonly loginId: string; readonly password: string }[];
 }
@@ -31,13 +40,20 @@ export interface MemberExchangeOptions {
   readonly audit: AuditLog;
   readonly members: Members;
   readonly groups: Groups;
+  readonly book: LoginBook;
+  readonly hasher: PasswordHasher;
+  readonly clock: Clock;
+  readonly ssoRules: SsoRules;
+  readonly allowLists: AllowLists;
 }
 
 export class MemberExchange {
   readonly #parts: MemberExchangeOptions;
+  readonly #act: MemberImportAct;
 
   constructor(parts: MemberExchangeOptions) {
     this.#parts = parts;
+    this.#act = new MemberImportAct(parts);
   }
 
   /** All members, for master admins. @throws ApplianceError `identity.not-allowed` */
@@ -58,72 +74,63 @@ export class MemberExchange {
 
   /** @throws ApplianceError `identity.not-allowed`, `csv.malformed`, `members.import-columns`, `members.import-too-long` */
   async plan(actor: Actor, csv: string): Promise<ImportPlan> {
-    const { store, members, groups } = this.#parts;
-    await store.core.transaction(tx => requireMasterAdmin(tx, actor));
     const rows = parseCsv(csv);
-    const [all, names, memberships] = await Promise.all([members.list(), groups.names(), groups.memberships()]);
+    const { core } = this.#parts.store;
+    await core.transaction(tx => requireMasterAdmin(tx, actor));
+    return (await this.#plan(actor, rows, core.read)).plan;
+  }
+
+  /**
+   * Does what was looked at, all of it or nothing.
+   * @throws ApplianceError `members.import-changed`, `members.import-faults`, `identity.last-master-admin`, and as `plan` does
+   */
+  async apply(actor: Actor, csv: string, digest: string): Promise<ImportOutcome> {
+    const { core } = this.#parts.store;
+    const rows = parseCsv(csv);
+    await core.transaction(tx => requireMasterAdmin(tx, actor));
+    // Outside of the transaction, for which everybody waits; whom it makes is looked at once more inside.
+    const { plan } = await this.#plan(actor, rows, core.read);
+    requireAsSeen(plan, digest);
+    const codes = plan.lines.filter(({ kind }) => kind === 'create').map(() => newReadableCode());
+    const hashes = await this.#parts.hasher.hashCodes(codes);
+    const tell = await this.#parts.book.act(async act => {
+      await requireMasterAdmin(act.tx, actor);
+      const { plan: now, members } = await this.#plan(actor, rows, act.tx);
+      requireAsSeen(now, digest);
+      return this.#act.apply(act, actor, { lines: now.lines, members, hashes, counts: now.counts });
+    });
+    tell();
+    const made = plan.lines.filter(({ kind }) => kind === 'create');
+    const passwords = made.map(({ loginId }, at) => ({ loginId, password: codes[at] ?? '' }));
+    return { counts: plan.counts, passwords };
+  }
+
+  async #plan(actor: Actor, rows: readonly CsvRow[], from: Reader) {
+    const [all, groups, memberships] = [await listMembers(from), await listGroups(from), await listMemberships(from)];
+    const members = new Map(all.map(member => [member.loginId, member]));
     const lines = planImport(rows, {
-      members: new Map(all.map(member => [member.loginId, member])),
-      groups: names,
+      members,
+      groups: new Map([...pathsOf(groups)].map(([id, path]) => [pathName(path), id])),
       groupOf: id => memberships.get(id ?? '') ?? ROOT_GROUP_ID,
       actorId: actor.id,
     });
     const counts: Record<ImportKind, number> = { create: 0, change: 0, disable: 0, same: 0, fault: 0 };
-    for (const { kind } of lines) counts[kind] += 1;
-    return { lines, counts, digest: createHash('sha256').update(JSON.stringify(lines)).digest('base64url') };
+    const hash = createHash('sha256');
+    for (const line of lines) {
+      counts[line.kind] += 1;
+      hash.update(JSON.stringify(line));
+    }
+    const plan: ImportPlan = { lines, counts, digest: hash.digest('base64url') };
+    return { plan, members };
   }
+}
 
-  /**
-   * Does what was looked at, line by line; a line that is refused after all leaves the others alone.
-   * @throws ApplianceError `members.import-changed`, `members.import-faults`, and as `plan` does
-   */
-  async apply(actor: Actor, csv: string, digest: string): Promise<ImportOutcome> {
-    const { store, audit } = this.#parts;
-    const { lines, digest: now, counts } = await this.plan(actor, csv);
-    if (now !== digest) {
-      throw new ApplianceError(
-        'conflict',
-        'members.import-changed',
-        'members or groups have changed since you looked',
-        {
-          hint: 'Look at what would be done now, then apply it.',
-        },
-      );
-    }
-    if (counts.fault > 0) throw new ApplianceError('conflict', 'members.import-faults', 'some lines can’t be applied');
-    const failed: ImportOutcome['failed'][number][] = [];
-    const passwords: ImportOutcome['passwords'][number][] = [];
-    const done: Record<ImportKind, number> = { create: 0, change: 0, disable: 0, same: counts.same, fault: 0 };
-    for (const line of lines.filter(({ kind }) => kind !== 'same')) {
-      try {
-        const password = await this.#applyLine(actor, line);
-        if (password !== null) passwords.push({ loginId: line.loginId, password });
-        done[line.kind] += 1;
-      } catch (error) {
-        if (!(error instanceof ApplianceError) || error.kind === 'defect') throw error;
-        failed.push({ line, why: error.message });
-      }
-    }
-    const { create, change, disable } = done;
-    const detail = { create, change, disable, failed: failed.length };
-    await store.core.transaction(tx => audit.append(tx, { event: 'members.imported', actor, detail }));
-    return { counts: done, failed, passwords };
+/** @throws ApplianceError `members.import-changed`, `members.import-faults` */
+function requireAsSeen({ digest: now, counts }: ImportPlan, digest: string): void {
+  if (now !== digest) {
+    throw new ApplianceError('conflict', 'members.import-changed', 'members or groups have changed since you looked', {
+      hint: 'Look at what would be done now, then apply it.',
+    });
   }
-
-  /** @returns the temporary password of a new member */
-  async #applyLine(actor: Actor, { wish, loginId, name }: ImportLine): Promise<string | null> {
-    const { members, groups } = this.#parts;
-    const { roles, state, groupId } = wish;
-    const known = wish.memberId === null ? undefined : await members.get(wish.memberId);
-    const made = known === undefined ? await members.create(actor, { loginId, name, roles: roles ?? [] }) : undefined;
-    const id = known?.id ?? made?.member.id ?? '';
-    if (known !== undefined && (wish.name !== undefined || roles !== undefined) && !known.inDirectory) {
-      await members.update(actor, id, { name, roles: roles ?? known.roles });
-    }
-    if (state === 'disabled') await members.disable(actor, id);
-    if (state === 'enabled') await members.enable(actor, id);
-    // As in the top of the tree: whoever may do this is a master admin, as `plan` has seen to.
-    if (groupId !== undefined) await groups.assign({ actor, roles: ['master-admin'] }, id, groupId);
-    return made?.temporaryPassword ?? null;
-  }
+  if (counts.fault > 0) throw new ApplianceError('conflict', 'members.import-faults', 'some lines can’t be applied');
 }

@@ -4,8 +4,6 @@ import type { CsvRow } from '../protocol/csv.ts';
 import { type Member, parseLoginId, parseName, parseRoles, type Role } from './member.ts';
 
 export const MAX_IMPORT_LINES = 10_000;
-/** Each needs a password hash, which takes a third of a second. */
-export const MAX_IMPORT_NEW = 100;
 
 export const memberColumns = ['loginId', 'name', 'roles', 'state', 'group'] as const;
 type Column = (typeof memberColumns)[number];
@@ -42,19 +40,24 @@ export interface ImportGround {
   readonly actorId: string | null;
 }
 
+/** With the names of groups by their ids. */
+type NamedGround = ImportGround & { readonly names: ReadonlyMap<string, string> };
+
 /**
  * @returns a line for each of the file's, in its order
  * @throws ApplianceError `members.import-columns`, `members.import-too-long`
  */
 export function planImport([head, ...rows]: readonly CsvRow[], ground: ImportGround): ImportLine[] {
   const columns = readHead(head);
-  if (rows.length > MAX_IMPORT_LINES) throw tooLong(`a file has at most ${MAX_IMPORT_LINES} members`);
-  const seen = new Map<string, number>();
-  const plan = rows.map(row => planLine(row, columns, ground, seen));
-  if (plan.filter(({ kind }) => kind === 'create').length > MAX_IMPORT_NEW) {
-    throw tooLong(`a file makes at most ${MAX_IMPORT_NEW} new members at a time`);
+  if (rows.length > MAX_IMPORT_LINES) {
+    const message = `a file has at most ${MAX_IMPORT_LINES} members`;
+    throw new ApplianceError('malformed', 'members.import-too-long', message, {
+      hint: 'Split the file, or let a directory make the members.',
+    });
   }
-  return plan;
+  const seen = new Map<string, number>();
+  const names = new Map([...ground.groups].map(([name, id]) => [id, name]));
+  return rows.map(row => planLine(row, columns, { ...ground, names }, seen));
 }
 
 function readHead(head: CsvRow | undefined): ReadonlyMap<Column, number> {
@@ -72,7 +75,7 @@ function readHead(head: CsvRow | undefined): ReadonlyMap<Column, number> {
 function planLine(
   { line, cells }: CsvRow,
   columns: ReadonlyMap<Column, number>,
-  ground: ImportGround,
+  ground: NamedGround,
   seen: Map<string, number>,
 ): ImportLine {
   const cell = (column: Column) => cells[columns.get(column) ?? Number.MAX_SAFE_INTEGER]?.trim() ?? '';
@@ -113,8 +116,7 @@ function readWish(cell: (column: Column) => string, member: Member | undefined, 
   return wish;
 }
 
-function compare(wish: ImportWish, member: Member | undefined, { groups, groupOf, actorId }: ImportGround) {
-  const names = new Map([...groups].map(([name, id]) => [id, name]));
+function compare(wish: ImportWish, member: Member | undefined, { names, groupOf, actorId }: NamedGround) {
   const current = groupOf(member?.id ?? null);
   const groupChange =
     wish.groupId === undefined ? [] : [`group: ${names.get(current) ?? ''} → ${names.get(wish.groupId) ?? ''}`];
@@ -142,10 +144,4 @@ function compare(wish: ImportWish, member: Member | undefined, { groups, groupOf
 
 function wrong(message: string): ApplianceError {
   return new ApplianceError('malformed', 'members.import-line', message);
-}
-
-function tooLong(message: string): ApplianceError {
-  return new ApplianceError('malformed', 'members.import-too-long', message, {
-    hint: 'Split the file, or let a directory make the members.',
-  });
 }

@@ -101,12 +101,11 @@ export interface NewMember {
   readonly createdAt: number;
 }
 
-/** @throws ApplianceError `store.unique` when the login id is taken */
-export async function insertMember(tx: Transaction, one: NewMember): Promise<void> {
-  await tx.run(
-    `INSERT INTO member (id, login_id, name, password_hash, must_change, password_changed_at, created_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?)`,
-    [
+/** @throws ApplianceError `store.unique` when a login id is taken */
+export async function insertMembers(tx: Transaction, members: readonly NewMember[]): Promise<void> {
+  await tx.insertMany(
+    'INSERT INTO member (id, login_id, name, password_hash, must_change, password_changed_at, created_at)',
+    members.map(one => [
       one.id,
       one.loginId,
       one.name,
@@ -114,9 +113,15 @@ export async function insertMember(tx: Transaction, one: NewMember): Promise<voi
       one.mustChange ? 1 : 0,
       one.mustChange ? null : one.createdAt,
       one.createdAt,
-    ],
+    ]),
   );
-  await setRoles(tx, one.id, one.roles);
+  const rows = members.flatMap(({ id, roles }) => roles.map(role => [id, role]));
+  await tx.insertMany('INSERT INTO member_role (member_id, role)', rows);
+}
+
+/** @throws ApplianceError `store.unique` when the login id is taken */
+export function insertMember(tx: Transaction, one: NewMember): Promise<void> {
+  return insertMembers(tx, [one]);
 }
 
 export async function setRoles(tx: Transaction, id: string, roles: readonly Role[]): Promise<void> {

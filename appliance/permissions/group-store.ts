@@ -131,6 +131,14 @@ export async function putMember(tx: Transaction, memberId: string, groupId: stri
   );
 }
 
+/** Takes those who are in a group out of it. */
+export async function putMembers(tx: Transaction, groupOf: ReadonlyMap<string, string>): Promise<void> {
+  await tx.run('DELETE FROM group_member WHERE member_id IN (SELECT value FROM json_each(?))', [
+    JSON.stringify([...groupOf.keys()]),
+  ]);
+  await tx.insertMany('INSERT INTO group_member (member_id, group_id)', [...groupOf]);
+}
+
 export async function listParts(from: Reader, memberId: string): Promise<string[]> {
   const rows = await from.all('SELECT group_id FROM admin_part WHERE member_id = ? ORDER BY group_id', [memberId]);
   return rows.map(row => String(row.group_id));

@@ -41,6 +41,7 @@ import {
   listParts,
   moveGroup,
   putMember,
+  putMembers,
   ROOT_GROUP_ID,
   renameGroup,
   replaceParts,
@@ -399,6 +400,23 @@ export class Groups {
     const isMoved = to.length > 0 && (await this.groupOf(memberId, tx)) !== groupId;
     if (isMoved) await this.#put(tx, editor, memberId, to);
     return () => this.#tellMembers(isMoved ? [memberId] : []);
+  }
+
+  /**
+   * As `assignWithin`, of many at a time; for master admins only.
+   * @param to the group of each
+   */
+  async assignAllWithin(tx: Transaction, editor: Editor, to: ReadonlyMap<string, string>): Promise<() => void> {
+    if (!editor.roles.includes('master-admin')) throw notYours();
+    const paths = pathsOf(await listGroups(tx));
+    const nameOf = (id: string) => pathName(paths.get(id) ?? []);
+    const from = await listMemberships(tx, [...to.keys()]);
+    await putMembers(tx, to);
+    for (const [memberId, groupId] of to) {
+      const detail = { from: nameOf(from.get(memberId) ?? ROOT_GROUP_ID), to: nameOf(groupId) };
+      await this.#log(tx, editor, 'group.member-moved', memberId, detail);
+    }
+    return () => this.#tellMembers([...to.keys()]);
   }
 
   async #put(tx: Transaction, editor: Editor, memberId: string, to: readonly Group[]): Promise<boolean> {

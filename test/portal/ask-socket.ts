@@ -15,11 +15,12 @@ export function askSocket(
   path: string,
   token?: string,
   headers: Readonly<Record<string, string>> = {},
-  /** A form, or what is sent as JSON. */
+  /** A form, a body as it is, or what is sent as JSON. */
   given?: unknown,
 ): Promise<SocketAnswer> {
   const isForm = given instanceof URLSearchParams;
-  const text = given === undefined ? undefined : isForm ? String(given) : JSON.stringify(given);
+  const isText = isForm || typeof given === 'string';
+  const text = given === undefined ? undefined : isText ? String(given) : JSON.stringify(given);
   return new Promise((resolve, reject) => {
     const asked = request({
       socketPath,

@@ -224,3 +224,38 @@ test('D-08 a role is given to several or taken from them; nobody is locked out b
     ['technician auditor', 'auditor'],
   );
 });
+
+test('D-08 what a large file would change is looked at page by page, what is wrong first, and applied with its passwords', async t => {
+  const at = await open(t);
+  await at.member('ann@example.com', ['master-admin']);
+  const { token } = await at.signIn('ann@example.com', PASSWORD);
+  const post = async (path: string, fields: Readonly<Record<string, string>>) => {
+    const form = new FormData();
+    for (const [name, value] of Object.entries(fields)) form.set(name, value);
+    const body = new Response(form);
+    const headers = { accept: 'text/html', 'content-type': body.headers.get('content-type') ?? '' };
+    return askSocket(at.socketPath, 'POST', path, token, headers, await body.text());
+  };
+  const lines = Array.from({ length: 250 }, (_, n) => `p${n}@example.com,P ${n},technician`);
+  const csv = (...more: readonly string[]) => ['loginId,name,roles', ...lines, ...more].join('\n');
+  const wrong = await post('/admin/members/import', { file: csv('nobody,,boss') });
+  t.true(wrong.body.includes('250 new, 0 changed, 0 disabled, 0 as they are, 1 wrong'));
+  t.true(wrong.body.includes('Page 1 of 3'));
+  t.true(wrong.body.indexOf('>nobody<') < wrong.body.indexOf('>p0@example.com<'));
+  t.false(wrong.body.includes('>Apply<'));
+  const carried = /name="csv" value="([^"]*)"/.exec(wrong.body)?.[1] ?? '';
+  t.is(carried.split('\n').length, 252);
+  const last = await post('/admin/members/import', { csv: csv(), page: '3', digest: 'as it was' });
+  t.true(last.body.includes('Page 3 of 3'));
+  t.deepEqual(
+    [last.body.includes('>p199@'), last.body.includes('>p200@'), last.body.includes('>p249@')],
+    [false, true, true],
+  );
+  const digest = /name="digest" value="([^"]*)"/.exec(last.body)?.[1] ?? '';
+  const done = await post('/admin/members/import/apply', { csv: csv(), digest });
+  t.true(done.body.includes('Applied: 250 new'));
+  const passwords = /<textarea id="passwords"[^>]*>([^<]*)</.exec(done.body)?.[1] ?? '';
+  t.regex(passwords, /^loginId,password\r\np0@example\.com,[a-z0-9-]{19}\r\n/);
+  const again = await post('/admin/members/import/apply', { csv: csv(), digest });
+  t.true(again.body.includes('members.import-changed'));
+});

@@ -3,7 +3,8 @@ import Router from '@koa/router';
 import { z } from 'zod';
 import type { Identity } from '../../identity/identity.ts';
 import type { ImportOutcome, ImportPlan } from '../../identity/member-exchange.ts';
-import { type ImportKind, MAX_IMPORT_NEW, memberColumns } from '../../identity/member-import.ts';
+import { type ImportKind, MAX_IMPORT_LINES, memberColumns } from '../../identity/member-import.ts';
+import { presentCsv } from '../../protocol/csv.ts';
 import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
 import { emptyForm, type Form, tryForm } from '../web/forms.ts';
 import { type Guards, sessionOf } from '../web/guards.ts';
@@ -11,11 +12,13 @@ import { readMultipart } from '../web/multipart.ts';
 import type { Pages } from '../web/pages.ts';
 import { parse } from '../web/parse.ts';
 
-const MAX_BYTES = 2 * 1024 * 1024;
-/** A page with more would help nobody; the counts are of all, and faults come first. */
-const MAX_ROWS = 500;
-const Import = z.object({ file: z.string() });
-const Apply = z.strictObject({ csv: z.string(), digest: z.string().regex(/^[A-Za-z0-9_-]{43}$/) });
+const MAX_BYTES = 4 * 1024 * 1024;
+const PAGE = 100;
+const LARGE = 1000;
+const page = z.coerce.number().int().min(1).max(1000).catch(1).default(1);
+/** The file as it is chosen, or as the page before carries it. */
+const Import = z.union([z.object({ file: z.string() }), z.object({ csv: z.string(), page })]);
+const Apply = z.object({ csv: z.string(), digest: z.string().regex(/^[A-Za-z0-9_-]{43}$/) });
 const FIELD_OF = { 'csv.malformed': 'file', 'members.import-columns': 'file', 'members.import-too-long': 'file' };
 const kinds: Record<Exclude<ImportKind, 'same'>, readonly [badge: string, label: string]> = {
   fault: ['bad', 'is wrong'],
@@ -34,18 +37,19 @@ interface Shown {
   readonly form?: Form;
   readonly csv?: string;
   readonly plan?: ImportPlan;
+  readonly page?: number;
   readonly outcome?: ImportOutcome;
 }
 
 export function memberExchangeRoutes({ identity, guards, pages }: MemberExchangeParts): PortalRouter {
   const router: PortalRouter = new Router<PortalState>({ sensitive: true, strict: true });
   const requireMaster = guards.requireRole('master-admin');
-  const show = (ctx: PortalContext, { form = emptyForm, csv = '', plan, outcome }: Shown) => {
+  const show = (ctx: PortalContext, { form = emptyForm, csv = '', plan, page: at = 1, outcome }: Shown) => {
     pages.show(ctx, 'member-exchange', {
       title: 'Import and export',
-      ...{ form, csv, columns: memberColumns, most: MAX_IMPORT_NEW },
-      plan: plan === undefined ? null : presentPlan(plan),
-      outcome: outcome === undefined ? null : { ...outcome, text: countsOf(outcome.counts) },
+      ...{ form, csv, columns: memberColumns, most: MAX_IMPORT_LINES },
+      plan: plan === undefined ? null : presentPlan(plan, at),
+      outcome: outcome === undefined ? null : presentOutcome(outcome),
     });
   };
   router.get('/admin/members/exchange', requireMaster, ctx => show(ctx, {}));
@@ -65,8 +69,10 @@ export function memberExchangeRoutes({ identity, guards, pages }: MemberExchange
     });
   };
   act('/admin/members/import', async (ctx, fields) => {
-    const { file: csv } = parse(Import, fields);
-    return { csv, plan: await identity.exchange.plan(sessionOf(ctx).actor, csv) };
+    const given = parse(Import, fields);
+    const csv = 'file' in given ? given.file : given.csv;
+    const plan = await identity.exchange.plan(sessionOf(ctx).actor, csv);
+    return { csv, plan, page: 'file' in given ? 1 : given.page };
   });
   act('/admin/members/import/apply', async (ctx, fields) => {
     const { csv, digest } = parse(Apply, fields);
@@ -75,14 +81,26 @@ export function memberExchangeRoutes({ identity, guards, pages }: MemberExchange
   return router;
 }
 
-function presentPlan({ lines, counts, digest }: ImportPlan) {
+/** Faults come first; who stays as he is has no row. */
+function presentPlan({ lines, counts, digest }: ImportPlan, wanted: number) {
   const ordered = Object.keys(kinds).flatMap(kind => lines.filter(line => line.kind === kind));
-  const rows = ordered.slice(0, MAX_ROWS).map(({ line, kind, loginId, name, changes }) => {
+  const last = Math.max(1, Math.ceil(ordered.length / PAGE));
+  const at = Math.min(wanted, last);
+  const rows = ordered.slice((at - 1) * PAGE, at * PAGE).map(({ line, kind, loginId, name, changes }) => {
     const [badge, label] = kind === 'same' ? ['', ''] : kinds[kind];
     return { line, loginId, name, changes, badge, label };
   });
   const isWork = ordered.length > counts.fault;
-  return { rows, more: ordered.length - rows.length, digest, counts, text: countsOf(counts), isWork };
+  const pages = { page: at, last, before: at > 1 ? at - 1 : 0, next: at < last ? at + 1 : 0 };
+  return { rows, ...pages, digest, counts, text: countsOf(counts), isWork, isLarge: ordered.length > LARGE };
+}
+
+function presentOutcome({ counts, passwords }: ImportOutcome) {
+  const isMany = passwords.length > PAGE;
+  const list = isMany
+    ? presentCsv([['loginId', 'password'], ...passwords.map(one => [one.loginId, one.password])])
+    : '';
+  return { passwords, isMany, list, text: countsOf(counts) };
 }
 
 function countsOf({ create, change, disable, same, fault }: ImportPlan['counts']): string {

@@ -90,13 +90,17 @@ document.addEventListener('keydown', event => {
 });
 
 document.addEventListener('submit', async event => {
-  const form = event.target;
-  if (!(form instanceof HTMLFormElement) || form.dataset.confirm === undefined) return;
+  const { target: form, submitter } = event;
+  if (!(form instanceof HTMLFormElement)) return;
+  const question = submitter?.dataset.confirm ?? form.dataset.confirm;
+  if (question === undefined) return;
   event.preventDefault();
-  if (!(await ask(form.dataset.confirm))) return;
-  const { submitter } = event;
+  if (!(await ask(question))) return;
+  // `submit` by a script leaves out which button it was.
+  if (submitter instanceof HTMLButtonElement && submitter.hasAttribute('formaction'))
+    form.action = submitter.formAction;
   if (submitter instanceof HTMLButtonElement && submitter.name !== '') {
-    const pressed = document.createElement('input'); // `submit` by a script leaves out which button it was
+    const pressed = document.createElement('input');
     Object.assign(pressed, { type: 'hidden', name: submitter.name, value: submitter.value });
     form.append(pressed);
   }
