@@ -28,6 +28,8 @@ async function changeInSettings(
   await page.getByLabel('Remove row 2').press('Space');
   await page.getByRole('button', { name: 'More rows' }).press('Enter');
   await page.getByLabel('Group of row 6', { exact: true }).waitFor();
+  const focused = await page.evaluate(() => document.activeElement?.getAttribute('aria-label'));
+  t.is(focused, 'Group of row 2', 'one goes on typing');
 }
 
 test('C-05 A-05 a master admin tests the directory, sees what a sync changes and applies it; then its people sign in', async t => {

@@ -69,6 +69,7 @@ test('A-05 A-06 mail is switched on, changed and off on its page; the file says 
   t.true(file().includes('# of a disk, below which an alert is raised'), 'comments stay');
   const shown = (await ann.ask('GET', '/mail?saved=yes')).body;
   t.true(shown.includes('Saved in the file.') && shown.includes('These hold from the next start on.'));
+  t.true(shown.includes('<code>alerts.mail</code>: <code>off</code> → <code>on</code>'));
   t.regex(shown, /value="mail\.example\.com" id="f-alerts-mail-host"/);
   t.is((await ann.post('/mail', 'save', { ...mailOf(SOMEWHERE), 'alerts-mail-port': '2525' })).status, 303);
   t.is(config().alerts.mail?.port, 2525);

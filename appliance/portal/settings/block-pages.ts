@@ -120,7 +120,12 @@ class BlockPage {
       now: digest,
       latest: isSaved ? (settings.history()[0] ?? null) : null,
       waiting: waiting.map(presentDifference),
-      rows: hasMapping(this.#block) ? withEmptyRows(rows, more).map((row, at) => presentRow(form, row, at)) : null,
+      rows: hasMapping(this.#block)
+        ? withEmptyRows(rows, more).map((row, at) => ({
+            ...presentRow(form, row, at),
+            isNew: more > 1 && at === rows.length,
+          }))
+        : null,
       rowsFault: form.errors['directory-mapping'] ?? '',
       mayAdd: rows.length < MAX_ROWS,
       steps: steps.map(step => ({ ...step, badge: states[step.state][0], label: states[step.state][1] })),

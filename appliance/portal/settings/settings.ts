@@ -143,6 +143,9 @@ class SettingsView {
 }
 
 export function presentDifference({ key, before, after }: ConfigDifference) {
+  // Only what is switched off as a whole is null on one side and has other keys on the other.
+  if (before === undefined && after === 'null') return { key, before: 'on', after: 'off' };
+  if (before === 'null' && after === undefined) return { key, before: 'off', after: 'on' };
   return { key, before: before ?? 'not set', after: after ?? 'not set' };
 }
 
