@@ -70,7 +70,7 @@ export class Credentials {
    * What was asked for before is dropped.
    * @throws ApplianceError `credential.refused`, `credential.unavailable`
    */
-  certify(staticKey: Bytes, purpose: CredentialPurpose): Promise<Signed> {
+  async certify(staticKey: Bytes, purpose: CredentialPurpose): Promise<Signed> {
     this.#drop(unavailable('another one is asked for'));
     const nonce = this.#options.crypto.randomBytes(NONCE_BYTES);
     if (!this.#options.send({ type: 'certify', spk: staticKey, nonce })) throw unavailable('no leg to the appliance');

@@ -35,9 +35,10 @@ export interface SessionRightsOptions {
   readonly end: (reason: 'no-lease' | 'customer-away') => void;
 }
 
+/** Before a link, which brings the policy; who waits for one is not kept from leaving his screen. */
 const nothing: Narrowing = {
   ...{ actions: new Set<string>(), maxConsentMs: 1, singlePrompt: false, codesMatch: true },
-  ...{ forcedRecording: true, pauseRecording: false, customerAway: 'end' },
+  ...{ forcedRecording: true, pauseRecording: false, customerAway: 'view-only' },
 };
 
 export class SessionRights {

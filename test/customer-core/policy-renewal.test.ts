@@ -155,3 +155,20 @@ for (const [what, lie] of Object.entries(lies)) {
     );
   });
 }
+
+test('D-01 attack: a leg that is lost between a refusal and the next try takes the customer’s program with it', async t => {
+  const { at, console } = await openToSendFiles();
+  const release = hold(at);
+  grow(at, 'reboot', 'send-files');
+  await turns();
+  at.leg.send({ type: 'credential-refused', reason: 'unavailable' });
+  await turns();
+  at.leg.cut();
+  at.isAway = true;
+  await turns();
+  await t.notThrowsAsync(at.pass(2000), 'a timer that throws ends the program');
+  release();
+  at.isAway = false;
+  await at.pass(60_000);
+  t.deepEqual(console.about(await console.request('reboot')), ['asked']);
+});

@@ -1,5 +1,6 @@
 import test from 'ava';
 import { openCustomer } from './open-customer.ts';
+import { TestAppliance, turns } from './test-appliance.ts';
 
 async function open(customerAway: 'continue' | 'view-only' | 'end') {
   const at = openCustomer({ customerAway });
@@ -62,3 +63,11 @@ for (const [what, { rule, begins }] of Object.entries(withinOneYes)) {
     }
   });
 }
+
+test('D-06 attack: a screen that locks while its customer waits for a technician does not end his session', async t => {
+  const at = new TestAppliance();
+  await at.start();
+  at.session.customerAway(true);
+  await turns();
+  t.deepEqual(at.over, []);
+});
