@@ -91,6 +91,16 @@ for (const [name, type, body, status] of bodies) {
   });
 }
 
+test('C-08 attack: a form of as many fields as fit, from nobody, does not hold up everybody else', async t => {
+  const names = Array.from({ length: 80_000 }, (_, at) => at.toString(36)).join('&');
+  t.true(names.length > 350_000 && names.length < 400_000);
+  const begun = performance.now();
+  const headers = { 'content-type': 'application/x-www-form-urlencoded', ...own(appliance) };
+  const answer = await appliance.fetch('/saml/acs', { method: 'POST', body: names, headers });
+  t.is(answer.status, 400);
+  t.true(performance.now() - begun < 5000, 'it took half a minute of the portal’s one thread');
+});
+
 test('C-07 markup in what was typed stays text', async t => {
   const evil = '"><script>alert(1)</script>{{constructor}}';
   const answer = await post(appliance, '/sign-in', { loginId: evil, password: 'x' });

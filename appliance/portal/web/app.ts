@@ -41,10 +41,13 @@ export interface App {
 const plainForms: Middleware<PortalState> = (ctx, next) => {
   const { rawBody } = ctx.request;
   if (ctx.is('application/x-www-form-urlencoded') && rawBody !== undefined) {
-    const given = new URLSearchParams(rawBody);
-    const names = new Set(given.keys());
-    const take = (field: string) => (given.getAll(field).length > 1 ? given.getAll(field) : given.get(field));
-    ctx.request.body = Object.fromEntries([...names].map(field => [field, take(field)]));
+    const given = new Map<string, string[]>(); // a look at all of them for each would take half a minute for the longest
+    for (const [field, value] of new URLSearchParams(rawBody)) {
+      const before = given.get(field);
+      if (before === undefined) given.set(field, [value]);
+      else before.push(value);
+    }
+    ctx.request.body = Object.fromEntries([...given].map(([field, all]) => [field, all.length > 1 ? all : all[0]]));
   }
   return next();
 };
