@@ -1,7 +1,7 @@
 // The pages of mail and syslog: on and off, one truth with the file, a password that is nowhere but in its file, and a test before saving.
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -233,7 +233,10 @@ test('A-05 attack: a stolen login gets no password out, by a test at another ser
   t.is(byFile.status, 403, 'nor by the whole file');
   const storeKey = join(folder, 'keys', 'store.key');
   writeFileSync(storeKey, 'the key of everything', { mode: 0o600 });
-  for (const stolen of [storeKey, join(folder, 'config-history', '..', 'keys', 'store.key')]) {
+  const dayKey = join(folder, 'day-keys', '20260601.key');
+  mkdirSync(join(folder, 'day-keys'), { recursive: true });
+  writeFileSync(dayKey, 'what opens copies of session keys', { mode: 0o600 });
+  for (const stolen of [storeKey, join(folder, 'config-history', '..', 'keys', 'store.key'), dayKey]) {
     const refused = await ann.post('/mail', 'save', { ...elsewhere, 'alerts-mail-passwordFile': stolen });
     t.is(refused.status, 403);
     t.true(refused.body.includes('is a key of the appliance, no password'));
@@ -251,8 +254,22 @@ test('A-05 attack: a held password is found by its own account and page only', a
     'alerts-mail-port': 'none',
   });
   const bea = await as('bea@example.com');
-  t.is((await bea.post('/mail', 'save', { ...mailOf(SOMEWHERE), held: hiddenIn(wrong.body, 'held') })).status, 303);
-  t.is(config().alerts.mail?.passwordFile, null);
+  const taken = await bea.post('/mail', 'save', { ...mailOf(SOMEWHERE), held: hiddenIn(wrong.body, 'held') });
+  t.is(taken.status, 409);
+  t.is(config().alerts.mail, null);
+});
+
+test('A-05 a typed password that is not held any more is asked for again, and not left out', async t => {
+  const { ann, config } = await open(t);
+  const tried = await ann.post('/mail', 'save', { ...mailOf(SOMEWHERE), password: PASSWORD, 'alerts-mail-port': 'x' });
+  const held = hiddenIn(tried.body, 'held');
+  t.is((await ann.post('/mail', 'save', { ...mailOf(SOMEWHERE), 'alerts-mail-port': 'x', held })).status, 400);
+  const late = await ann.post('/mail', 'save', { ...mailOf(SOMEWHERE), held });
+  t.is(late.status, 409);
+  t.regex(late.body, /id="f-password"[^>]*aria-invalid="true"/);
+  t.true(late.body.includes('is not kept any more'));
+  t.is(config().alerts.mail, null);
+  t.is((await ann.post('/mail', 'save', { ...mailOf(SOMEWHERE), held: hiddenIn(late.body, 'held') })).status, 303);
 });
 
 test('A-05 attack: a server that talks without end or answers garbage ends its test and nothing else', async t => {

@@ -3,6 +3,7 @@ import Router from '@koa/router';
 import { z } from 'zod';
 import type { Clock } from '../../clock.ts';
 import { findConfigFaults } from '../../config.ts';
+import { ApplianceError } from '../../errors.ts';
 import type { DirectoryStep } from '../../identity/directory.ts';
 import { ROLES } from '../../identity/member.ts';
 import type { BlockDesk, GivenBlock } from '../block-desk.ts';
@@ -90,6 +91,7 @@ class BlockPage {
     let steps: readonly TrialStep[] = [];
     const fault = await tryForm({ ...values, isOn, digest }, {}, async () => {
       if (act === 'more') return;
+      if (isOn && held !== '' && secret === undefined) throw forgotten(this.#block);
       if (act === 'test') steps = await desk.tryOut(editorOf(ctx), this.#block, given);
       else await desk.save(editorOf(ctx), this.#block, given, digest);
     });
@@ -173,6 +175,15 @@ function presentRow({ errors }: Form, { group, roles, technicianGroup }: Mapping
   const ticks = ROLES.map(role => ({ role, ticked: roles.includes(role) }));
   const faults = { group: errors[`g${at}`] ?? '', roles: errors[`r${at}`] ?? '', place: errors[`t${at}`] ?? '' };
   return { at, number: at + 1, group, technicianGroup, ticks, faults };
+}
+
+/** He was told that it is kept: without it he would save the one before, or none. */
+function forgotten(block: SettingsBlock): ApplianceError {
+  const { key = '' } = fieldsOf(block).find(({ kind }) => kind === 'secret') ?? {};
+  const text = 'the password you typed is not kept any more';
+  return new ApplianceError('conflict', 'settings.password-forgotten', text, {
+    hint: `${key}: type it again. Empty, and sent once more: the one that is saved.`,
+  });
 }
 
 function goBack(ctx: PortalContext, { page }: SettingsBlock): void {

@@ -9,6 +9,7 @@ const ABOUT_A_KEY = [
   'settings.no-such-place',
   'settings.key-as-password',
   'settings.password-elsewhere',
+  'settings.password-forgotten',
 ];
 
 /** @param textOf the file's text with what was typed @returns nothing where something of it belongs to no field */

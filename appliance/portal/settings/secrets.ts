@@ -7,6 +7,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import type { ApplianceConfig } from '../../config.ts';
 import { ApplianceError } from '../../errors.ts';
 import { prepareKeysFolder, syncFolder, writeNewFile } from '../../pki/key-files.ts';
+import { DAY_KEYS_FOLDER } from '../../store/session-key-backup.ts';
 
 const OURS = /^(mail|directory)-password-[0-9a-f]{16}$/;
 
@@ -30,9 +31,12 @@ interface SecretUse {
 
 export class SecretFiles {
   readonly #folder: string;
+  /** Nothing but ours in them is a password. */
+  readonly #keyFolders: readonly string[];
 
   constructor(dataFolder: string) {
     this.#folder = prepareKeysFolder(dataFolder);
+    this.#keyFolders = [this.#folder, join(dataFolder, DAY_KEYS_FOLDER)];
   }
 
   /** Nothing is written yet. */
@@ -88,7 +92,8 @@ export class SecretFiles {
 
   /** Wherever a link leads. */
   #isInside(path: string): boolean {
-    return realPath(dirname(realPath(path))) === realPath(this.#folder);
+    const folder = dirname(realPath(path));
+    return this.#keyFolders.some(one => realPath(one) === folder);
   }
 }
 
