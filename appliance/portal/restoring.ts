@@ -205,7 +205,7 @@ async function prepare(parts: RestoringParts, request: RestoreRequest): Promise<
     return markStore(parts, store, { event: 'store.restored', actor: request.actor, detail }, request);
   };
   const options = { backup: join(dataFolder, 'backups', backup), dataFolder, now: clock.now(), prepare: mark };
-  await prepareRestore({ ...options, identity: readBackupIdentity(dataFolder) }, swap.incoming);
+  await prepareRestore({ ...options, storeOnly: true, identity: readBackupIdentity(dataFolder) }, swap.incoming);
 }
 
 function hasRestore(dataFolder: string): boolean {

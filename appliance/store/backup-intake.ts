@@ -19,7 +19,7 @@ const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 const MAX_LOOSE_BYTES = 64 * 1024; // the list's summary, which is made anew
 const MAX_END_BYTES = 1024 * 1024; // tar fills its last record with zeros
 /** `20261124T080000Z/store--core.db.age`, or without the folder; how GNU tar names things as well. */
-const PART = /^(?:\.\/)?(?:(\d{8}T\d{6}Z)\/)?([a-z][a-z0-9.-]{0,79}\.age|backup\.json)$/;
+const PART = /^(?:\.\/)?(?:(\d{8}T\d{6}Z)\/)?([a-z][A-Za-z0-9._-]{0,79}\.age|backup\.json)$/;
 /** Ours count, not what comes along. */
 const BESIDE = /^(?:\.\/)?(?:erasure-ledger\.jsonl|session-keys\/\d{8}\.sealed)$/;
 const FOLDER = /^(?:\.\/)?(?:\d{8}T\d{6}Z|session-keys)?\/?$/;

@@ -8,13 +8,19 @@ export const SUMMARY_FILE = 'backup.json';
 export const RESTORE_REQUEST = 'restore-request.json';
 export const SESSION_KEYS_FOLDER = 'session-keys';
 
+/** Of what a backup holds: where it belongs in the data folder, `store/core.db`. */
+const PATH = /^(store|keys|public)\/(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}$|^appliance\.yaml$/;
+
+export function mayBeBackedUp(path: string): boolean {
+  return PATH.test(path);
+}
+
 export const Manifest = z.strictObject({
   version: z.literal(1),
   at: z.int(),
   files: z.array(
     z.strictObject({
-      /** Where it belongs in the data folder: `store/core.db`. */
-      path: z.string().regex(/^(store|keys|public)\/(?!\.{1,2}$)[a-z0-9.-]{1,64}$|^appliance\.yaml$/),
+      path: z.string().regex(PATH),
       sha256: z.string().length(64),
       bytes: z.int(),
       /** Rows of each table, for files of the store. */

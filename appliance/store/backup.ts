@@ -13,6 +13,7 @@ import {
   backupName,
   MANIFEST_FILE,
   type Manifest,
+  mayBeBackedUp,
   SESSION_KEYS_FOLDER,
   SUMMARY_FILE,
   Summary,
@@ -233,7 +234,9 @@ export class Backups {
       const names = entries.filter(entry => entry.isFile()).map(entry => entry.name);
       paths.push(...names.filter(name => !NEVER_BACKED_UP.has(name)).map(name => `${folder}/${name}`));
     }
-    return paths;
+    // Somebody may have put a file of his own there: by a name no manifest may have, the whole backup could not be opened.
+    for (const path of paths.filter(one => !mayBeBackedUp(one))) this.#options.log.warn('backup.left-out', { path });
+    return paths.filter(mayBeBackedUp);
   }
 
   /** Opens every file as a restore would, and compares. */

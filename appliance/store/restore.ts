@@ -24,6 +24,8 @@ export interface RestoreOptions {
   readonly identity: string;
   /** Where the day keys are, when not in the data folder. */
   readonly dayKeys?: string;
+  /** Keys, certificates and settings are left as they are, where one was taken away, too. */
+  readonly storeOnly?: boolean;
   /** Done with the restored store's folder before it takes the other's place; what it throws ends the restore. */
   readonly prepare?: (store: string, prepared: Prepared) => Promise<void>;
   readonly now: number;
@@ -108,7 +110,7 @@ export async function prepareRestore(options: RestoreOptions, incoming: string):
       ledger.map(erasure => erasure.sessionId),
     );
     await writeFile(join(store, LEDGER_FILE), await readFile(join(dirname(backup), LEDGER_FILE)), { mode: 0o600 });
-    await placeSmallFiles(work, dataFolder, manifest);
+    if (options.storeOnly !== true) await placeSmallFiles(work, dataFolder, manifest);
     const prepared = { at: manifest.at, counts, sessionKeysOf, erased };
     await prepare(store, prepared);
     for (const name of await readdir(store)) syncPath(join(store, name));

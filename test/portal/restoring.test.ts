@@ -1,8 +1,10 @@
 // What the portal does before it opens its store: a restore that was asked for, or nothing at all.
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { z } from 'zod';
+import { insertMember } from '../../appliance/identity/member-store.ts';
+import { insertAccount } from '../../appliance/identity/settings-account-store.ts';
 import { silentLog } from '../../appliance/log.ts';
 import {
   carryOutRestore,
@@ -122,4 +124,27 @@ test('J-05 a failure is told once, and a restore that is done is not done again'
   const [told, other] = (await audit.search({ limit: 2 })).map(({ entry }) => entry);
   t.like(told, { event: 'restore.failed', detail: { code: 'restore.given-up', backup: at.name, request: asked.id } });
   t.not(other?.event, 'restore.failed');
+});
+
+test('J-05 attack: a key and a certificate that were taken away are not brought back by a restore on the page', async t => {
+  const at = await open(t);
+  const taken = ['keys/web-main.key', 'public/web-main.crt'].map(one => join(at.dataFolder, one));
+  for (const path of taken) writeFileSync(path, 'stolen since', { mode: 0o600 });
+  await at.store.core.transaction(async tx => {
+    const [id, name, hash, mustChange] = [newRestoreId(), 'ann', '$scrypt$x', false];
+    const member = { id, loginId: 'ann@example.com', name, passwordHash: hash, mustChange, createdAt: 1 };
+    await insertMember(tx, { ...member, roles: ['master-admin'] });
+    await insertAccount(tx, { id, name, hash, mustChange, at: 1 });
+  });
+  at.clock.skip(DAY_MS);
+  const { name: backup } = await at.backups.make();
+  await at.close();
+  for (const path of taken) rmSync(path);
+  writeRestoreRequest(at.dataFolder, at.request({ backup }));
+  await carryOutRestore(at.parts);
+  t.is(readRestoreResult(at.dataFolder)?.fault, null);
+  t.deepEqual(
+    taken.filter(path => existsSync(path)),
+    [],
+  );
 });

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { generateIdentity } from 'age-encryption';
 import test from 'ava';
 import { AuditLog } from '../../appliance/audit/audit.ts';
@@ -251,4 +252,24 @@ test('J-05 a backup that is there is opened again when asked: its time moves, an
   t.is((await backups.check(another.name)).name, another.name);
   await t.throwsAsync(backups.check('20200101T000000Z'), { code: 'backup.missing' });
   t.false(readdirSync(join(dataFolder, 'backups')).some(one => one.startsWith('.')));
+});
+
+test('J-05 attack: a file that somebody has put beside the keys, whatever its name, does not make a backup that nobody can open', async t => {
+  const at = await openInstallation();
+  for (const name of ['LDAP_password', 'web-main.key~ old']) writeFileSync(join(at.dataFolder, 'keys', name), name);
+  const { name } = await at.backups.make();
+  await at.backups.check(name);
+  const tar = await Readable.from((await at.backups.file(name)).stream()).toArray();
+  rmSync(join(at.dataFolder, 'backups', name), { recursive: true });
+  await at.backups.adopt(await at.backups.take(Readable.from(tar), null));
+  await at.close();
+  const bare = join(at.folder.path, 'bare');
+  await restoreBackup({
+    backup: join(at.dataFolder, 'backups', name),
+    dataFolder: bare,
+    identity: at.identity,
+    now: 1,
+  });
+  t.deepEqual(readdirSync(join(bare, 'keys')).sort(), ['LDAP_password', 'key-encryption.key', 'store.key']);
+  at.folder[Symbol.dispose]();
 });
