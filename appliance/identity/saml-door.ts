@@ -221,12 +221,16 @@ export class SamlDoor {
   async #confirm(idp: Idp, assertion: Assertion, { loginId }: SamlRequest): Promise<IssuedLogin> {
     const { store, stepUp, members, book } = this.#parts;
     const login = loginId === null ? undefined : await findLogin(store.core.read, loginId);
-    const who = await book.act(async act => {
+    const tell = await book.act(async act => {
       await this.#takeOnce(act, idp, assertion);
-      return members.whoIs(act.tx, idp, assertion);
+      const who = await members.whoIs(act.tx, idp, assertion);
+      if (login === undefined || who !== login.memberId) return null;
+      // What his groups take away ends the login before it is confirmed.
+      return (await members.settle(act, idp, assertion)).tell;
     });
+    tell?.();
     if (login === undefined) throw refusedLogin();
-    if (who !== login.memberId) throw samlFault('saml.subject', 'somebody else signed in there');
+    if (tell === null) throw samlFault('saml.subject', 'somebody else signed in there');
     return stepUp.bySingleSignOn(login);
   }
 

@@ -1,11 +1,12 @@
 // What a provider's groups give and take away (C-04), on a real store with real signatures, and attacks on it.
 import test, { type ExecutionContext } from 'ava';
+import type { Login } from '../../appliance/identity/login.ts';
 import type { IdpSettings } from '../../appliance/identity/saml-idp.ts';
 import { ROOT_GROUP_ID } from '../../appliance/permissions/group-store.ts';
 import { refusal } from '../support/refusal.ts';
-import { TestIdp, toField } from '../support/saml-idp.ts';
+import { readSending, TestIdp, toField } from '../support/saml-idp.ts';
 import { asMember } from './open-identity.ts';
-import { openTestSso } from './open-single-sign-on.ts';
+import { BROWSER, openTestSso } from './open-single-sign-on.ts';
 
 const OVERAGE = 'http://schemas.microsoft.com/claims/groups.link';
 const NFC = 'Prüfer';
@@ -249,3 +250,22 @@ test.serial('C-04 attack: provider A names roles for a member of provider B, and
   t.is(await refusal(bring(at.provider.entityId)), 'saml.signature');
   t.deepEqual((await at.members.get(alf.id)).roles, ['technician']);
 });
+
+test.serial(
+  'C-03 C-04 attack: whose groups give him less than when he signed in confirms nothing with what he had',
+  async t => {
+    const at = shared;
+    const { singleSignOn } = at.identity;
+    const confirm = async (login: Login, given: readonly string[]) => {
+      const { idp, provider } = at;
+      const purpose = { loginId: login.id, confirms: 'passkeys' };
+      const sending = await singleSignOn.begin(idp.id, BROWSER, '203.0.113.77', purpose);
+      const { id, relayState } = readSending(sending);
+      return at.bring(provider.response({ ...at.wish(id), ...at.person('ira', given) }), { relayState });
+    };
+    const { login } = (await at.enter(at.person('ira', ['IT', 'Helpdesk']))).issued;
+    t.is((await confirm(login, ['Helpdesk', 'IT'])).confirms, 'passkeys');
+    t.is(await refusal(confirm(login, ['Helpdesk'])), 'login.refused');
+    t.deepEqual((await at.members.get(login.memberId)).roles, ['technician']);
+  },
+);
