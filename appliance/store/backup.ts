@@ -182,6 +182,7 @@ export class Backups {
     const at = clock.now();
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     await this.#removeUnfinished();
+    await removeOldAsides(dataFolder, at); // its time is over whether this backup goes well or not, and it may be what fills the disk
     await this.#checkSpace();
     const work = mkdtempSync(join(this.#folder, '.work-'));
     try {
@@ -196,7 +197,6 @@ export class Backups {
       await rename(target, join(this.#folder, name));
       await backUpSessionKeys({ store, dataFolder, folder: join(this.#folder, SESSION_KEYS_FOLDER), now: at });
       await this.#removeOld();
-      await removeOldAsides(dataFolder, at);
       log.info('backup.made', { name, bytes, files: summary.files });
       return { name, ...summary };
     } finally {

@@ -148,3 +148,14 @@ test('J-05 attack: a key and a certificate that were taken away are not brought 
     [],
   );
 });
+
+test('J-05 B-05 attack: backups that fail do not keep the store that was kept aside beyond its time', async t => {
+  const at = await open(t);
+  const aside = join(at.dataFolder, swapOf(at.clock.now()).aside);
+  mkdirSync(aside);
+  rmSync(join(at.dataFolder, 'public'), { recursive: true });
+  at.clock.skip(31 * DAY_MS);
+  await t.throwsAsync(at.backups.make());
+  t.false(existsSync(aside));
+  await at.close();
+});
