@@ -25,6 +25,8 @@ import {
 
 /** Counted to here only: more is more. */
 export const MOST_COUNTED = 100_000;
+/** What becomes of an account, whoever does it. */
+const MEMBER_EVENTS = ['member.', 'saml.member-', 'saml.roles-changed', 'directory.member-', 'directory.roles-changed'];
 const END_REASON = 'the appliance is restored';
 
 export interface RestoreDeskParts {
@@ -74,11 +76,9 @@ export class RestoreDesk {
     const last = this.last();
     if (name === null && !this.canGoBack()) throw notKept();
     const since = name === null ? (last?.aside?.at ?? 0) : (await backups.get(name)).at;
-    const [entries, made, members] = [
-      await this.#countSince(since),
-      await this.#countSince(since, 'session.created'),
-      await this.#countSince(since, 'member.'),
-    ];
+    const [entries, made] = [await this.#countSince(since), await this.#countSince(since, 'session.created')];
+    let members = 0;
+    for (const event of MEMBER_EVENTS) members += await this.#countSince(since, event);
     const live = [...(await sessions.count()).values()].reduce((sum, one) => sum + one, 0);
     const signedIn = (await countLogins(store.core.read)) + (await countSettingsLogins(store.core.read));
     return {

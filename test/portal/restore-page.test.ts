@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { request as asking } from 'node:http';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import { applianceActor } from '../../appliance/audit/entry.ts';
 import { codeOf, PASSWORD } from '../identity/open-identity.ts';
 import { askSocket } from './ask-socket.ts';
 import { openTestDesk } from './open-support.ts';
@@ -51,6 +52,23 @@ test('J-05 A-05 a restore takes the name typed and the password; what was typed 
   t.is((await events())[0], 'restore.asked');
   t.is(realm.restarts(), 1);
   t.is((await ask('POST', PATH, typed)).status, 409, 'it is about to be done');
+});
+
+test('J-05 what a provider or a directory has done to accounts is counted among what is lost', async t => {
+  const { ask, store, audit } = await open(t);
+  const counted = async () => /Changes to members since then: <strong>(\d+)</.exec((await ask('GET', PATH)).body)?.[1];
+  const before = Number(await counted());
+  const told = [
+    'member.disabled',
+    'saml.roles-changed',
+    'saml.member-withdrawn',
+    'directory.member-created',
+    'saml.refused',
+  ];
+  await store.core.transaction(async tx => {
+    for (const event of told) await audit.append(tx, { event, actor: applianceActor });
+  });
+  t.is(Number(await counted()) - before, 4);
 });
 
 test('J-05 whoever does not wait for the answer has asked all the same: the portal ends, and does it', async t => {
