@@ -52,6 +52,8 @@ export interface BulkPlan {
 
 /** The acts on one group. @returns the groups in which something may have changed by it */
 export interface BulkSteps {
+  /** @throws ApplianceError `group.not-yours` */
+  requireMine(tx: Transaction, id: string): Promise<unknown>;
   move(tx: Transaction, id: string, parentId: string): Promise<string[]>;
   setPermissions(tx: Transaction, id: string, settings: Group['permissions']): Promise<string[]>;
   setPolicy(tx: Transaction, id: string, settings: PolicySettings): Promise<string[]>;
@@ -71,6 +73,7 @@ export async function actOnAll(
 ): Promise<Changes> {
   const before = await readTree(tx);
   const chosen = inOrder(act, [...new Set(ids)], before);
+  for (const id of chosen) await steps.requireMine(tx, id); // before a word is said of any of them
   if (act.kind === 'delete') requireEmpty(chosen, before);
   for (const id of chosen) {
     const path = before.get(id) ?? [];

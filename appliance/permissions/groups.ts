@@ -348,6 +348,7 @@ export class Groups {
   async bulk(editor: Editor, act: BulkAct, ids: readonly string[], seen: BulkSeen | null): Promise<BulkPlan> {
     const touched = new Set<string>();
     const steps: BulkSteps = {
+      requireMine: (tx, id) => this.#administered(tx, editor, id, 'below'),
       move: (tx, id, parentId) => this.#move(tx, editor, id, parentId),
       setPermissions: (tx, id, settings) => this.#setPermissions(tx, editor, id, settings),
       setPolicy: (tx, id, settings) => this.#setPolicy(tx, editor, id, settings),

@@ -64,16 +64,18 @@ test('D-08 several are changed at once; who can’t be is named with the reason,
   await at.groups.assign(at.editor, [tina.id, theo.id], floor.id);
   await at.giveParts(ada.id, [floor.id]);
   const chief = await at.member('chief@example.com', ['master-admin']);
+  await at.groups.assign(at.editor, chief.id, floor.id);
   const inFloor = ({ id }: { readonly id: string }) => `${id} ${floor.id}`;
   const nobody = await ada.post('/admin/members/bulk', { act: 'disable' });
   t.is(nobody.status, 409);
   t.true(nobody.body.includes('Nobody is ticked'));
   const mixed = await ada.post('/admin/members/bulk', {
     act: 'disable',
-    members: [inFloor(tina), `${chief.id} ${ROOT_GROUP_ID}`, inFloor(theo)],
+    members: [inFloor(tina), inFloor(chief), `${at.root.id} ${ROOT_GROUP_ID}`, inFloor(theo)],
   });
   t.is(mixed.status, 409);
   t.regex(mixed.body, /Disabled: 2\.<\/strong>.*chief@example\.com name: that takes a role you do not have/);
+  t.regex(mixed.body, /<br>Somebody: not in your part of the tree/, 'whom he doesn’t see he is not told of');
   const states = async () =>
     Promise.all([tina.id, chief.id, theo.id].map(async id => (await at.identity.members.get(id)).state));
   t.deepEqual(await states(), ['disabled', 'enabled', 'disabled']);

@@ -10,6 +10,8 @@ import { afterFault, type Form, formWith, tryForm } from '../web/forms.ts';
 import { type Guards, sessionOf } from '../web/guards.ts';
 import type { Pages } from '../web/pages.ts';
 import { ById, parse } from '../web/parse.ts';
+import { editorOf } from './groups.ts';
+import { requireSeenMember } from './sight.ts';
 
 const MAX_TEXT = 8192; // 64 ranges, each on a line, with room for what is typed wrong
 const ListForm = z.strictObject({
@@ -58,6 +60,7 @@ function addList(
 ): void {
   const { allowLists, members } = identity;
   const show = async (ctx: PortalContext, id: string, form: Form) => {
+    if (kind === 'member') await requireSeenMember(groups, editorOf(ctx), id);
     const name = kind === 'member' ? (await members.get(id)).name : pathName(await groups.path(id));
     const of = { name, isGroup: kind === 'group', back: kind === 'member' ? `${BASES.member}/${id}` : BASES.group };
     const seen = seenOf(await allowLists.get({ kind, id }));

@@ -3,7 +3,6 @@
 import Router from '@koa/router';
 import { z } from 'zod';
 import { pathName } from '../../permissions/decision.ts';
-import { pathsOf } from '../../permissions/group-paths.ts';
 import type { Groups } from '../../permissions/groups.ts';
 import { type Channel, MAX_CHANNEL_NAME, MAX_CHANNEL_TEXT, MOST_WAITING } from '../../sessions/channel.ts';
 import type { Channels } from '../../sessions/channels.ts';
@@ -17,6 +16,7 @@ import type { Pages } from '../web/pages.ts';
 import { ById, parse } from '../web/parse.ts';
 import { ChannelForm, changedSince, FIELD_OF, freshForm, newForm, readChannel, valuesOf } from './channel-form.ts';
 import { editorOf } from './groups.ts';
+import { type Sight, sightOf } from './sight.ts';
 
 const HOME = '/admin/channels';
 const Seen = z.strictObject({ seen: z.coerce.number().int().min(1) });
@@ -54,12 +54,14 @@ export function channelRoutes(parts: ChannelPartsOfAdmin): PortalRouter {
 
 function addList(router: PortalRouter, { channels, groups, guards, pages }: ChannelPartsOfAdmin): void {
   router.get(HOME, guards.requireRole('master-admin', 'admin'), async ctx => {
-    const [all, waiting, paths] = [await channels.list(), await channels.countQueued(), pathsOf(await groups.list())];
+    const sight = await sightOf(groups, editorOf(ctx), []);
+    const all = await channels.list();
+    const waiting = await channels.countQueued();
     const shown = await Promise.all(
       all.map(async (one, at) => ({
         ...{ id: one.id, name: one.name, isEnabled: one.isEnabled, isAttended: await channels.isAttended(one) },
         ...{ waiting: waiting.get(one.id) ?? 0, maxWaiting: one.maxWaiting },
-        groups: one.groupIds.map(id => pathName(paths.get(id) ?? [])).toSorted(),
+        groups: one.groupIds.map(id => groupName(sight, id)).toSorted(),
         ...{ isFirst: at === 0, isLast: at === all.length - 1 },
       })),
     );
@@ -168,6 +170,11 @@ async function showChannel(ctx: PortalContext, parts: ChannelPartsOfAdmin, chann
   pages.show(ctx, 'channel-settings', { title: channel.name, ...view });
 }
 
+/** Channels are everybody's to know, as customers know them; whose groups the others are is not. */
+function groupName({ paths, seesGroup }: Sight, id: string): string {
+  return seesGroup(id) ? pathName(paths.get(id) ?? []) : 'another group';
+}
+
 interface Choice {
   readonly id: string;
   readonly name: string;
@@ -182,11 +189,11 @@ async function choicesFor(
   ticked: readonly string[],
   others: readonly string[] = ticked,
 ): Promise<Choice[]> {
-  const [all, reach] = await Promise.all([groups.list(), groups.reachOf(editorOf(ctx))]);
-  return [...pathsOf(all)]
-    .map(([id, path]) => {
-      const isMine = reach(path) !== 'nothing';
-      return { id, name: pathName(path), isMine, isTicked: (isMine ? ticked : others).includes(id) };
+  const sight = await sightOf(groups, editorOf(ctx), []);
+  return [...sight.paths.keys()]
+    .map(id => {
+      const isMine = sight.seesGroup(id);
+      return { id, name: groupName(sight, id), isMine, isTicked: (isMine ? ticked : others).includes(id) };
     })
     .filter(({ isMine, isTicked }) => isMine || isTicked)
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));

@@ -10,9 +10,10 @@ import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts
 import { emptyForm, type Form, tryForm } from '../web/forms.ts';
 import { id as groupId, parse } from '../web/parse.ts';
 import { readConsentMinutes } from './group-form.ts';
-import { findGroups, growTree, placesFor } from './group-tree.ts';
+import { findGroups, growTrees, placesFor } from './group-tree.ts';
 import { permissionWords, policyText, policyWords } from './group-words.ts';
 import { editorOf, type GroupParts } from './groups.ts';
+import { sightOf } from './sight.ts';
 
 const q = z.string().max(128).default('');
 const Search = z.object({ q });
@@ -74,22 +75,22 @@ export function groupListRoutes(parts: GroupParts): PortalRouter {
 }
 
 async function showTree(ctx: PortalContext, { groups, pages }: GroupParts, words: string, form = emptyForm) {
-  const [all, reach] = await Promise.all([groups.list(), groups.reachOf(editorOf(ctx))]);
+  const sight = await sightOf(groups, editorOf(ctx), []);
   const given = form.values.groups;
   const ticked = new Set<string>(Array.isArray(given) ? given : []);
-  const root = growTree(all, reach, ticked);
+  const roots = growTrees(sight, ticked);
   const [changed] = /^\d{1,3}$/.exec(String(ctx.query.changed)) ?? [];
   const note =
     changed === undefined ? '' : `Done: ${changed} ${changed === '1' ? 'group' : 'groups'} changed. It holds at once.`;
-  const places = placesFor(all, reach);
+  const places = placesFor(sight);
   const view = {
     q: words,
     isSearch: words.trim() !== '',
-    found: findGroups(all, words, reach, ticked),
-    roots: root === undefined ? [] : [root],
-    total: all.length,
+    found: findGroups(sight, words, ticked),
+    roots,
+    total: sight.groups.length,
     canCreate: places.length > 0,
-    canChange: root !== undefined && isOpenSomewhere(root),
+    canChange: roots.some(isOpenSomewhere),
     note: said[String(ctx.query.done)] ?? note,
     form,
     minutes: form.values.minutes ?? '',

@@ -4,8 +4,6 @@ import { z } from 'zod';
 import { ApplianceError } from '../../errors.ts';
 import type { Identity } from '../../identity/identity.ts';
 import { pathName } from '../../permissions/decision.ts';
-import { pathsOf } from '../../permissions/group-paths.ts';
-import { ROOT_GROUP_ID } from '../../permissions/group-store.ts';
 import type { Groups } from '../../permissions/groups.ts';
 import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
 import { emptyForm, type Form, tryForm } from '../web/forms.ts';
@@ -15,6 +13,7 @@ import { ById, id, parse, seenPlace } from '../web/parse.ts';
 import { placesFor } from './group-tree.ts';
 import { editorOf } from './groups.ts';
 import { requireTechnician } from './member-place.ts';
+import { requireSeenGroup, sightOf } from './sight.ts';
 
 const MAX_SHOWN = 200;
 const WHERE = ['here', 'elsewhere'] as const;
@@ -66,14 +65,13 @@ async function show(ctx: PortalContext, parts: GroupTechnicianParts, form: Form,
   const group = parse(ById, ctx.params).id;
   const { q, where: wanted } = parse(Search, ctx.query);
   const where = asked ?? wanted;
-  const path = await groups.path(group);
-  const [all, reach] = await Promise.all([groups.list(), groups.reachOf(editorOf(ctx))]);
-  const memberships = await groups.memberships();
-  const paths = pathsOf(all);
-  const groupOf = (memberId: string) => memberships.get(memberId) ?? ROOT_GROUP_ID;
+  const sight = await sightOf(groups, editorOf(ctx));
+  requireSeenGroup(sight, group);
+  const { paths, reach, groupOf } = sight;
+  const path = paths.get(group) ?? [];
   const { members, found } = await identity.members.search({
     ...{ words: q, role: 'technician', state: 'all', offset: 0, limit: MAX_SHOWN },
-    isMeant: memberId => (groupOf(memberId) === group) === (where === 'here'),
+    isMeant: memberId => sight.seesMember(memberId) && (groupOf(memberId) === group) === (where === 'here'),
   });
   const people = members.map(({ id: memberId, name, loginId, state }) => {
     const from = paths.get(groupOf(memberId)) ?? [];
@@ -90,13 +88,13 @@ async function show(ctx: PortalContext, parts: GroupTechnicianParts, form: Form,
   const moved = /^\d{1,4}$/.test(String(ctx.query.moved)) ? Number(ctx.query.moved) : null;
   const view = {
     group: { id: group, name: path.at(-1)?.name ?? '' },
-    crumbs: path.map(one => ({ id: one.id, name: one.name })),
+    crumbs: path.map(one => ({ id: one.id, name: one.name, isSeen: sight.seesGroup(one.id) })),
     isHere: where === 'here',
     where,
     q,
     people,
     total: found,
-    places: where === 'here' ? placesFor(all, reach, one => one.at(-1)?.id !== group) : [],
+    places: where === 'here' ? placesFor(sight, one => one.at(-1)?.id !== group) : [],
     takes: reach(path) !== 'nothing',
     form,
     moved,

@@ -1,8 +1,7 @@
 // The tree of technician groups as the page draws it: each group with what it sets and what is below it.
 import { pathName } from '../../permissions/decision.ts';
-import { pathsOf } from '../../permissions/group-paths.ts';
 import type { Group } from '../../permissions/group-store.ts';
-import type { Reach } from '../../permissions/groups.ts';
+import type { Sight } from './sight.ts';
 
 /** Made once: it costs more than comparing hundreds of names. */
 const byName = new Intl.Collator('en').compare;
@@ -10,6 +9,8 @@ const byName = new Intl.Collator('en').compare;
 export interface Branch {
   readonly id: string;
   readonly name: string;
+  /** Of the top of an admin's part, where it stands. */
+  readonly above: string;
   readonly technicians: number;
   readonly grants: number;
   readonly denies: number;
@@ -33,21 +34,19 @@ export interface Found {
   readonly isTicked: boolean;
 }
 
-/** @param groups by name, the root among them */
-export function growTree(
-  groups: readonly Group[],
-  reach: (path: readonly Group[]) => Reach,
-  ticked: ReadonlySet<string>,
-): Branch | undefined {
+/** The root, or the tops of an admin's parts. */
+export function growTrees({ groups, paths, reach }: Sight, ticked: ReadonlySet<string>): Branch[] {
   const childrenOf = Map.groupBy(groups, group => group.parentId);
-  const grow = (group: Group, above: readonly Group[]): Branch => {
-    const path = [...above, group];
-    const children = (childrenOf.get(group.id) ?? []).map(child => grow(child, path));
+  const seen = new Set(groups.map(({ id }) => id));
+  const grow = (group: Group): Branch => {
+    const path = paths.get(group.id) ?? [group];
+    const children = (childrenOf.get(group.id) ?? []).map(grow);
     const settings = Object.values(group.permissions);
     const may = reach(path);
     return {
       id: group.id,
       name: group.name,
+      above: seen.has(group.parentId ?? '') || path.length < 3 ? '' : pathName(path.slice(0, -1)),
       technicians: group.memberCount,
       grants: settings.filter(one => one === 'grant').length,
       denies: settings.filter(one => one === 'deny').length,
@@ -60,19 +59,12 @@ export function growTree(
       below: children.reduce((sum, child) => sum + 1 + child.below, 0),
     };
   };
-  const root = groups.find(group => group.parentId === null);
-  return root && grow(root, []);
+  return groups.filter(({ parentId }) => !seen.has(parentId ?? '')).map(grow);
 }
 
 /** Groups whose name has all of the words, by their whole names. */
-export function findGroups(
-  groups: readonly Group[],
-  words: string,
-  reach: (path: readonly Group[]) => Reach,
-  ticked: ReadonlySet<string>,
-): Found[] {
+export function findGroups({ groups, paths, reach }: Sight, words: string, ticked: ReadonlySet<string>): Found[] {
   const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
-  const paths = pathsOf(groups);
   return groups
     .filter(group => wanted.every(word => group.name.toLowerCase().includes(word)))
     .map(group => {
@@ -85,12 +77,12 @@ export function findGroups(
 
 /** Where something can be put: the groups a form offers, by their whole names. */
 export function placesFor(
-  groups: readonly Group[],
-  reach: (path: readonly Group[]) => Reach,
+  { groups, paths }: Sight,
   fits: (path: readonly Group[]) => boolean = () => true,
 ): { id: string; name: string }[] {
-  return [...pathsOf(groups).values()]
-    .filter(path => reach(path) !== 'nothing' && fits(path))
+  return groups
+    .map(group => paths.get(group.id) ?? [])
+    .filter(fits)
     .map(path => ({ id: path.at(-1)?.id ?? '', name: pathName(path) }))
     .toSorted((a, b) => byName(a.name, b.name));
 }

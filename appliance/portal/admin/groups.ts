@@ -21,6 +21,7 @@ import {
   readPolicy,
 } from './group-form.ts';
 import { placesFor } from './group-tree.ts';
+import { requireSeenGroup, sightOf } from './sight.ts';
 
 const Parent = z.object({ parent: groupId.catch(ROOT_GROUP_ID).default(ROOT_GROUP_ID) });
 const NewGroup = z.strictObject({ name: text, parentId: groupId });
@@ -70,8 +71,8 @@ export function editorOf(ctx: PortalContext): Editor {
 function addCreation(router: PortalRouter, { groups, guards, pages }: GroupParts): void {
   const requireAdmin = guards.requireRole('master-admin', 'admin');
   const show = async (ctx: PortalContext, form: Form, parentId: string) => {
-    const [all, reach] = await Promise.all([groups.list(), groups.reachOf(editorOf(ctx))]);
-    const places = placesFor(all, reach).map(place => ({ ...place, isTicked: place.id === parentId }));
+    const sight = await sightOf(groups, editorOf(ctx), []);
+    const places = placesFor(sight).map(place => ({ ...place, isTicked: place.id === parentId }));
     pages.show(ctx, 'new-group', { title: 'New group', form, places, maxName: MAX_GROUP_NAME });
   };
   router.get('/admin/groups/new', requireAdmin, ctx => show(ctx, emptyForm, parse(Parent, ctx.query).parent));
@@ -161,18 +162,20 @@ function addSettings(router: PortalRouter, parts: GroupParts): void {
 
 async function showGroup(ctx: PortalContext, parts: GroupParts, id: string, refused: Refused | null): Promise<void> {
   const { groups, pages } = parts;
+  const sight = await sightOf(groups, editorOf(ctx), []);
+  requireSeenGroup(sight, id);
   const effective = await groups.effective(id);
-  const [all, reach] = await Promise.all([groups.list(), groups.reachOf(editorOf(ctx))]);
+  const { groups: all, reach } = sight;
   const { path } = effective;
   const own = path.at(-1);
   const isLate = refused?.form.fault?.code === 'group.changed-meanwhile';
   const permissions = permissionsShown(own?.permissions ?? {}, refused?.permissions, isLate);
   const policy = policyShown(own?.policy ?? {}, refused?.policy, isLate);
   const formOf = (which: Refused['which']) => (refused?.which === which ? refused.form : emptyForm);
-  const places = placesFor(all, reach, one => !one.some(group => group.id === id));
+  const places = placesFor(sight, one => !one.some(group => group.id === id));
   const view = {
     group: { id, name: own?.name ?? '', parentId: own?.parentId ?? '', technicians: own?.memberCount ?? 0 },
-    crumbs: path.slice(0, -1).map(group => ({ id: group.id, name: group.name })),
+    crumbs: path.slice(0, -1).map(group => ({ id: group.id, name: group.name, isSeen: sight.seesGroup(group.id) })),
     children: all.filter(one => one.parentId === id).map(one => ({ id: one.id, name: one.name })),
     isRoot: own?.parentId === null,
     mayChange: reach(path) === 'settings',

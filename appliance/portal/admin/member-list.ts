@@ -7,8 +7,6 @@ import { ApplianceError } from '../../errors.ts';
 import type { Identity } from '../../identity/identity.ts';
 import { type Member, mayManage, ROLES } from '../../identity/member.ts';
 import { pathName } from '../../permissions/decision.ts';
-import { pathsOf } from '../../permissions/group-paths.ts';
-import { ROOT_GROUP_ID } from '../../permissions/group-store.ts';
 import type { Groups } from '../../permissions/groups.ts';
 import { seenOf } from '../../store/seen.ts';
 import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
@@ -19,6 +17,7 @@ import { placesFor } from './group-tree.ts';
 import { editorOf } from './groups.ts';
 import { requireTechnician } from './member-place.ts';
 import { presentMember } from './members.ts';
+import { type Sight, sightOf } from './sight.ts';
 
 const PAGE = 50;
 const STATES = ['all', 'enabled', 'disabled', 'locked'] as const;
@@ -91,10 +90,19 @@ async function actOn(ctx: PortalContext, parts: MemberListParts, { act, members,
   const { identity, groups } = parts;
   const { actor } = sessionOf(ctx);
   const left: Outcome['left'][number][] = [];
+  const { seesMember } = await sightOf(
+    groups,
+    editorOf(ctx),
+    members.map(([one]) => one),
+  );
   let count = 0;
   for (const [memberId, seen] of members) {
     const member = await identity.members.find(memberId);
     if (member === undefined) continue;
+    if (!seesMember(memberId)) {
+      left.push({ name: 'Somebody', why: 'not in your part of the tree' });
+      continue;
+    }
     try {
       if (act === 'disable') await identity.members.disable(actor, memberId);
       if (act === 'enable') await identity.members.enable(actor, memberId);
@@ -132,13 +140,28 @@ function onlyRole(): ApplianceError {
 async function show(ctx: PortalContext, parts: MemberListParts, filter: Filter, outcome: Outcome | null) {
   const { identity, groups, pages, clock } = parts;
   const { roles } = sessionOf(ctx).member;
-  const [all, reach] = await Promise.all([groups.list(), groups.reachOf(editorOf(ctx))]);
-  const paths = pathsOf(all);
-  const { q: words, role, state, group, page } = filter;
-  const query = { words, role, state, ...(await onlyIn(groups, group)), offset: (page - 1) * PAGE, limit: PAGE };
-  const [{ members, found }, total] = await Promise.all([identity.members.search(query), identity.members.count()]);
-  const memberships = await groups.memberships(members.map(member => member.id));
-  const groupOf = (memberId: string) => memberships.get(memberId) ?? ROOT_GROUP_ID;
+  const isMaster = roles.includes('master-admin');
+  // Who sees all asks for the groups of those on the page alone.
+  const before = isMaster && filter.group === '' ? null : await sightOf(groups, editorOf(ctx));
+  const { q: words, role, state, page } = filter;
+  const group = before?.seesGroup(filter.group) === true ? filter.group : '';
+  const query = {
+    words,
+    role,
+    state,
+    ...(before && { isMeant: meantBy(before, group) }),
+    offset: (page - 1) * PAGE,
+    limit: PAGE,
+  };
+  const [{ members, found }, total] = await Promise.all([identity.members.search(query), countSeen(identity, before)]);
+  const sight =
+    before ??
+    (await sightOf(
+      groups,
+      editorOf(ctx),
+      members.map(member => member.id),
+    ));
+  const { paths, reach, groupOf } = sight;
   const isMine = (member: Member) =>
     mayManage(roles, member.roles) && reach(paths.get(groupOf(member.id)) ?? []) !== 'nothing';
   const rows = members.map(member => ({
@@ -153,21 +176,24 @@ async function show(ctx: PortalContext, parts: MemberListParts, filter: Filter, 
     filter,
     ...{ roles: ROLES, states: STATES, total, found, last },
     inGroup: group === '' ? '' : pathName(paths.get(group) ?? []),
-    places: placesFor(all, reach),
+    places: placesFor(sight),
     given: ROLES.filter(one => mayManage(roles, [one])),
     newer: page > 1 ? addressOf(filter, { page: String(Math.min(page - 1, last)) }) : '',
     older: page < last ? addressOf(filter, { page: String(page + 1) }) : '',
     outcome: outcome && { ...outcome, text: `${doneWords[outcome.act]}: ${outcome.count}.` },
-    isMaster: roles.includes('master-admin'),
+    isMaster,
   };
   pages.show(ctx, 'members', { title: 'Members', ...view });
 }
 
 /** @param group empty for any */
-async function onlyIn(groups: Groups, group: string) {
-  if (group === '') return {};
-  const memberships = await groups.memberships();
-  return { isMeant: (memberId: string) => (memberships.get(memberId) ?? ROOT_GROUP_ID) === group };
+function meantBy({ seesMember, groupOf }: Sight, group: string): (memberId: string) => boolean {
+  return memberId => seesMember(memberId) && (group === '' || groupOf(memberId) === group);
+}
+
+async function countSeen({ members }: Identity, sight: Sight | null): Promise<number> {
+  if (sight === null || sight.isMaster) return members.count();
+  return (await members.list()).filter(({ id: one }) => sight.seesMember(one)).length;
 }
 
 function addressOf({ q, role, state, group, page }: Filter, over: Readonly<Record<string, string>>): string {

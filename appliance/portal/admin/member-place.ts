@@ -4,7 +4,6 @@ import { ApplianceError } from '../../errors.ts';
 import type { Identity } from '../../identity/identity.ts';
 import type { Member } from '../../identity/member.ts';
 import { pathName } from '../../permissions/decision.ts';
-import { pathsOf } from '../../permissions/group-paths.ts';
 import type { Editor, Groups } from '../../permissions/groups.ts';
 import type { PortalContext, PortalRouter } from '../web/context.ts';
 import { emptyForm, type Form, tryForm } from '../web/forms.ts';
@@ -12,6 +11,7 @@ import type { Guards } from '../web/guards.ts';
 import { ById, id, parse } from '../web/parse.ts';
 import { placesFor } from './group-tree.ts';
 import { editorOf } from './groups.ts';
+import { sightOf } from './sight.ts';
 
 const MAX_PARTS = 200;
 const ids = z.union([id.transform(one => [one]), z.array(id).max(MAX_PARTS)]).default([]);
@@ -67,13 +67,14 @@ export function requireTechnician(member: Member): Member {
 
 /** What the member's page says of his place, and what of it this editor may change. */
 export async function presentPlace(groups: Groups, editor: Editor, member: Member, forms: Partial<PlaceForms>) {
-  const [all, reach] = await Promise.all([groups.list(), groups.reachOf(editor)]);
-  const paths = pathsOf(all);
-  const current = await groups.groupOf(member.id);
+  const sight = await sightOf(groups, editor, [member.id]);
+  const { paths, reach } = sight;
+  const current = sight.groupOf(member.id);
   const path = paths.get(current) ?? [];
-  const parts = (await groups.partsOf(member.id)).map(part => ({ id: part, name: pathName(paths.get(part) ?? []) }));
+  const given = (await groups.partsOf(member.id)).filter(sight.seesGroup);
+  const parts = given.map(part => ({ id: part, name: pathName(paths.get(part) ?? []) }));
   const isMaster = editor.roles.includes('master-admin');
-  const places = placesFor(all, reach).map(place => ({ ...place, isTicked: place.id === current }));
+  const places = placesFor(sight).map(place => ({ ...place, isTicked: place.id === current }));
   return {
     group: member.roles.includes('technician') ? { id: current, name: pathName(path) } : null,
     mayMove: reach(path) !== 'nothing',

@@ -18,6 +18,7 @@ import { ById, id, parse, several, text } from '../web/parse.ts';
 import { placesFor } from './group-tree.ts';
 import { editorOf } from './groups.ts';
 import { addMemberPlace, type PlaceForms, presentPlace } from './member-place.ts';
+import { requireSeenMember, sightOf } from './sight.ts';
 
 const NewMember = z.strictObject({ loginId: text, name: text, roles: several, groupId: id.default(ROOT_GROUP_ID) });
 const Change = z.strictObject({ name: text, roles: several, seen: text });
@@ -54,9 +55,11 @@ export function memberRoutes(parts: MemberParts): PortalRouter {
 
 function addCreation(router: PortalRouter, { identity, guards, pages, groups }: MemberParts): void {
   const show = async (ctx: PortalContext, form: Form) => {
-    const [all, reach] = await Promise.all([groups.list(), groups.reachOf(editorOf(ctx))]);
     const isTicked = (place: string) => place === (form.values.groupId ?? ROOT_GROUP_ID);
-    const places = placesFor(all, reach).map(place => ({ ...place, isTicked: isTicked(place.id) }));
+    const places = placesFor(await sightOf(groups, editorOf(ctx), [])).map(place => ({
+      ...place,
+      isTicked: isTicked(place.id),
+    }));
     const view = { form, places, roles: rolesFor(sessionOf(ctx).member, form) };
     pages.show(ctx, 'new-member', { title: 'New member', ...view });
   };
@@ -79,6 +82,7 @@ function addMember(router: PortalRouter, parts: MemberParts): void {
   const { identity, guards, pages, clock, groups } = parts;
   const show = async (ctx: PortalContext, member: Member, form: Form, placeForms: Partial<PlaceForms> = {}) => {
     const actor = sessionOf(ctx).member;
+    await requireSeenMember(groups, editorOf(ctx), member.id);
     const logins = await identity.logins.list(member.id);
     const place = await presentPlace(groups, editorOf(ctx), member, placeForms);
     const may = mayManage(actor.roles, member.roles) && place.mayMove;
