@@ -91,7 +91,7 @@ class BlockPage {
     let steps: readonly TrialStep[] = [];
     const fault = await tryForm({ ...values, isOn, digest }, {}, async () => {
       if (act === 'more') return;
-      if (isOn && held !== '' && secret === undefined) throw forgotten(this.#block);
+      if ((isOn || act === 'test') && held !== '' && secret === undefined) throw forgotten(this.#block);
       if (act === 'test') steps = await desk.tryOut(editorOf(ctx), this.#block, given);
       else await desk.save(editorOf(ctx), this.#block, given, digest);
     });
