@@ -23,8 +23,11 @@ export async function insertLink(tx: Transaction, memberId: string, directoryId:
   await tx.run('INSERT INTO directory_link (member_id, directory_id) VALUES (?, ?)', [memberId, directoryId]);
 }
 
-export async function setWithdrawn(tx: Transaction, memberId: string, isWithdrawn: boolean): Promise<void> {
-  await tx.run('UPDATE directory_link SET is_withdrawn = ? WHERE member_id = ?', [isWithdrawn ? 1 : 0, memberId]);
+/** @returns whether it was otherwise */
+export async function setWithdrawn(tx: Transaction, memberId: string, isWithdrawn: boolean): Promise<boolean> {
+  const values = [isWithdrawn ? 1 : 0, memberId, isWithdrawn ? 1 : 0];
+  const sql = 'UPDATE directory_link SET is_withdrawn = ? WHERE member_id = ? AND is_withdrawn <> ?';
+  return (await tx.run(sql, values)).changes > 0;
 }
 
 function toLink(row: Readonly<Record<string, unknown>>): DirectoryLink {

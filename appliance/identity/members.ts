@@ -190,7 +190,11 @@ export class Members {
   /** @throws ApplianceError `identity.last-master-admin`, `identity.not-allowed` */
   disable(actor: Actor, id: string): Promise<Member> {
     return this.#change(actor, id, async (act, { member }) => {
-      if (member.state === 'disabled') return;
+      // Of one the directory or a provider had disabled it is an admin's word now, which no group there takes back.
+      const wasTheirs = [await setWithdrawn(act.tx, id, false), await setLinkWithdrawn(act.tx, id, false)].includes(
+        true,
+      );
+      if (member.state === 'disabled' && !wasTheirs) return;
       await setColumns(act.tx, id, { is_enabled: 0 });
       await this.#tell(act, actor, 'member.disabled', id);
       await this.#parts.book.endAll(act, id, 'disabled', actor);

@@ -82,8 +82,11 @@ export async function deleteLink(tx: Transaction, memberId: string): Promise<voi
   await tx.run('DELETE FROM saml_link WHERE member_id = ?', [memberId]);
 }
 
-export async function setLinkWithdrawn(tx: Transaction, memberId: string, isWithdrawn: boolean): Promise<void> {
-  await tx.run('UPDATE saml_link SET is_withdrawn = ? WHERE member_id = ?', [isWithdrawn ? 1 : 0, memberId]);
+/** @returns whether it was otherwise */
+export async function setLinkWithdrawn(tx: Transaction, memberId: string, isWithdrawn: boolean): Promise<boolean> {
+  const values = [isWithdrawn ? 1 : 0, memberId, isWithdrawn ? 1 : 0];
+  const sql = 'UPDATE saml_link SET is_withdrawn = ? WHERE member_id = ? AND is_withdrawn <> ?';
+  return (await tx.run(sql, values)).changes > 0;
 }
 
 /** @returns false when it was taken before */

@@ -269,3 +269,17 @@ test.serial(
     t.deepEqual((await at.members.get(login.memberId)).roles, ['technician']);
   },
 );
+
+test.serial(
+  'C-04 D-08 attack: whom an admin disables while his groups had disabled him already, they do not bring back',
+  async t => {
+    const at = shared;
+    const { id } = await at.into('uwe', ['Helpdesk']);
+    t.is(await refusal(at.into('uwe', [])), 'saml.no-role');
+    await at.members.disable(at.asRoot, id);
+    t.is((await at.told('member.disabled')).length, 1);
+    t.is(await refusal(at.into('uwe', ['Helpdesk'])), 'login.refused');
+    await at.members.disable(at.asRoot, id);
+    t.is((await at.told('member.disabled')).length, 1, 'he is already');
+  },
+);
