@@ -9,6 +9,7 @@ import { pathsOf } from '../permissions/group-paths.ts';
 import { listGroups, listMemberships, ROOT_GROUP_ID } from '../permissions/group-store.ts';
 import type { Groups } from '../permissions/groups.ts';
 import { type CsvRow, parseCsv, presentCsv } from '../protocol/csv.ts';
+import { breathe } from '../store/breathe.ts';
 import type { Reader } from '../store/sql.ts';
 import type { Store } from '../store/store.ts';
 import type { AllowLists } from './allow-lists.ts';
@@ -108,7 +109,7 @@ export class MemberExchange {
   async #plan(actor: Actor, rows: readonly CsvRow[], from: Reader) {
     const [all, groups, memberships] = [await listMembers(from), await listGroups(from), await listMemberships(from)];
     const members = new Map(all.map(member => [member.loginId, member]));
-    const lines = planImport(rows, {
+    const lines = await planImport(rows, {
       members,
       groups: new Map([...pathsOf(groups)].map(([id, path]) => [pathName(path), id])),
       groupOf: id => memberships.get(id ?? '') ?? ROOT_GROUP_ID,
@@ -116,7 +117,8 @@ export class MemberExchange {
     });
     const counts: Record<ImportKind, number> = { create: 0, change: 0, disable: 0, same: 0, fault: 0 };
     const hash = createHash('sha256');
-    for (const line of lines) {
+    for (const [n, line] of lines.entries()) {
+      await breathe(n);
       counts[line.kind] += 1;
       hash.update(JSON.stringify(line));
     }

@@ -5,6 +5,7 @@ import type { AuditLog } from '../audit/audit.ts';
 import type { Actor, AuditDetail } from '../audit/entry.ts';
 import type { Clock } from '../clock.ts';
 import type { Groups } from '../permissions/groups.ts';
+import { breathe } from '../store/breathe.ts';
 import type { AllowLists } from './allow-lists.ts';
 import { requireAMasterAdmin } from './authority.ts';
 import { setWithdrawn } from './directory-store.ts';
@@ -45,7 +46,8 @@ export class MemberImportAct {
     const { groups, audit, ssoRules, allowLists } = this.#parts;
     const places = new Map<string, string>();
     const ids = await this.#create(act, actor, lines, hashes);
-    for (const line of lines) {
+    for (const [n, line] of lines.entries()) {
+      await breathe(n);
       const { kind, loginId, wish } = line;
       const member = members.get(loginId);
       if (kind !== 'create' && kind !== 'same' && member !== undefined) await this.#change(act, actor, member, line);
@@ -77,7 +79,8 @@ export class MemberImportAct {
         return { id, loginId, name, roles: wish.roles ?? [], ...secret, createdAt, state: wish.state };
       });
     await insertMembers(act.tx, made);
-    for (const { id, loginId, name, roles, state } of made) {
+    for (const [n, { id, loginId, name, roles, state }] of made.entries()) {
+      await breathe(n);
       await this.#tell(act, actor, 'member.created', id, { loginId, name, roles: roles.join(' ') });
       if (state !== 'disabled') continue;
       await setColumns(act.tx, id, { is_enabled: 0 });

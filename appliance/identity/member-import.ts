@@ -1,6 +1,7 @@
 // What a file of members would change (D-08): read line by line, compared with what is there. Nothing is changed here.
 import { ApplianceError } from '../errors.ts';
 import type { CsvRow } from '../protocol/csv.ts';
+import { breathe } from '../store/breathe.ts';
 import { type Member, parseLoginId, parseName, parseRoles, type Role } from './member.ts';
 
 export const MAX_IMPORT_LINES = 10_000;
@@ -47,7 +48,7 @@ type NamedGround = ImportGround & { readonly names: ReadonlyMap<string, string> 
  * @returns a line for each of the file's, in its order
  * @throws ApplianceError `members.import-columns`, `members.import-too-long`
  */
-export function planImport([head, ...rows]: readonly CsvRow[], ground: ImportGround): ImportLine[] {
+export async function planImport([head, ...rows]: readonly CsvRow[], ground: ImportGround): Promise<ImportLine[]> {
   const columns = readHead(head);
   if (rows.length > MAX_IMPORT_LINES) {
     const message = `a file has at most ${MAX_IMPORT_LINES} members`;
@@ -57,7 +58,13 @@ export function planImport([head, ...rows]: readonly CsvRow[], ground: ImportGro
   }
   const seen = new Map<string, number>();
   const names = new Map([...ground.groups].map(([name, id]) => [id, name]));
-  return rows.map(row => planLine(row, columns, { ...ground, names }, seen));
+  const named = { ...ground, names };
+  const plan: ImportLine[] = [];
+  for (const [n, row] of rows.entries()) {
+    await breathe(n);
+    plan.push(planLine(row, columns, named, seen));
+  }
+  return plan;
 }
 
 function readHead(head: CsvRow | undefined): ReadonlyMap<Column, number> {

@@ -6,6 +6,7 @@ import type { Actor } from '../audit/entry.ts';
 import type { Cancel, Clock } from '../clock.ts';
 import { ApplianceError } from '../errors.ts';
 import { toBase64Url } from '../guid.ts';
+import { breathe } from '../store/breathe.ts';
 import type { Reader, Transaction } from '../store/sql.ts';
 import type { Store } from '../store/store.ts';
 import {
@@ -413,7 +414,9 @@ export class Groups {
     const nameOf = (id: string) => pathName(paths.get(id) ?? []);
     const from = await listMemberships(tx, [...to.keys()]);
     await putMembers(tx, to);
+    let n = 0;
     for (const [memberId, groupId] of to) {
+      await breathe(n++);
       const detail = { from: nameOf(from.get(memberId) ?? ROOT_GROUP_ID), to: nameOf(groupId) };
       await this.#log(tx, editor, 'group.member-moved', memberId, detail);
     }

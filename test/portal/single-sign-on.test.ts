@@ -8,7 +8,7 @@ import { SocketListener } from '../../appliance/portal/socket-listener.ts';
 import { openTestSso, type TestSso } from '../identity/open-single-sign-on.ts';
 import { newSigner } from '../sessions/open-sessions.ts';
 import { toField } from '../support/saml-idp.ts';
-import type { SocketAnswer } from './ask-socket.ts';
+import { askSocket, type SocketAnswer } from './ask-socket.ts';
 import { openParts, openTestPortal } from './open-support.ts';
 
 const OWN = { origin: 'https://support.example.com', 'sec-fetch-site': 'same-origin' };
@@ -167,6 +167,17 @@ test.serial(
     t.regex((await post(path, none, { ...OWN, cookie })).body, /id="f-groupsAttribute-error"/);
   },
 );
+
+test.serial('C-04 a member’s page says that his roles are set again at each login by the provider', async t => {
+  const { issued } = await at.enter({ attributes: { mail: 'ann@example.com', name: 'Ann', groups: 'Helpdesk' } });
+  const { token } = await at.signIn('root');
+  const socketPath = join(at.folder, 'portal.sock');
+  const headers = { host: 'support.example.com', accept: 'text/html' };
+  const page = await askSocket(socketPath, 'GET', `/admin/members/${issued.login.memberId}`, token, headers);
+  t.true(page.body.includes('At each login by Example login the groups there set the roles again'));
+  const own = await askSocket(socketPath, 'GET', `/admin/members/${at.root.id}`, token, headers);
+  t.false(own.body.includes('set the roles again'));
+});
 
 test.serial('C-04 whoever is in no group that gives a role is told so plainly, with the reference', async t => {
   const { id, relayState } = await at.begin();

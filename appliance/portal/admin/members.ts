@@ -99,7 +99,8 @@ function addMember(router: PortalRouter, parts: MemberParts): void {
       roles: rolesFor(actor, form),
     };
     const seen = seenOf({ name: member.name, roles: member.roles });
-    pages.show(ctx, 'member', { title: member.name, form, seen, ...list, ...view, place });
+    const rolesFrom = await rolesSource(identity, member);
+    pages.show(ctx, 'member', { title: member.name, form, seen, rolesFrom, ...list, ...view, place });
   };
   const stored = ({ name, roles }: Member) => formWith({ name, roles });
   addMemberPlace(router, parts, (ctx, member, forms) => show(ctx, member, stored(member), forms));
@@ -157,6 +158,13 @@ function showPassword(ctx: PortalContext, pages: Pages, account: Member, passwor
 
 export function presentMember(member: Member, now: number) {
   return { ...member, isEnabled: member.state === 'enabled', isLocked: isLocked(member, now) };
+}
+
+/** The identity provider whose groups set a member's roles at each login; '' where none does. */
+async function rolesSource({ idps }: Identity, { id: memberId, singleSignOn }: Member): Promise<string> {
+  const link = singleSignOn === 'none' ? undefined : await idps.linkOf(memberId);
+  const idp = link && (await idps.get(link.idpId));
+  return idp === undefined || idp.mapping.length === 0 ? '' : idp.name;
 }
 
 /** The check boxes of a form: the roles that this actor may give, ticked as the form says. */
