@@ -22,7 +22,7 @@ import {
 import { readMigrations, requireKnown } from './migrations.ts';
 import { openManifest, removeOldAsides } from './restore.ts';
 import { hashFile, openFile, sealFile } from './sealed-file.ts';
-import { backUpSessionKeys } from './session-key-backup.ts';
+import { backUpSessionKeys, destroyOldDayKeys } from './session-key-backup.ts';
 import { checkFile, type TableCounts } from './sqlite/check-file.ts';
 import { sqlcipherDriver } from './sqlite/sqlcipher-driver.ts';
 import type { Store, StoreKeys } from './store.ts';
@@ -182,7 +182,10 @@ export class Backups {
     const at = clock.now();
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     await this.#removeUnfinished();
-    await removeOldAsides(dataFolder, at); // its time is over whether this backup goes well or not, and it may be what fills the disk
+    // Their time is over whether this backup goes well or not, and a store kept aside may be what fills the disk.
+    await removeOldAsides(dataFolder, at);
+    const sessionKeys = { dataFolder, folder: join(this.#folder, SESSION_KEYS_FOLDER), now: at };
+    await destroyOldDayKeys(sessionKeys);
     await this.#checkSpace();
     const work = mkdtempSync(join(this.#folder, '.work-'));
     try {
@@ -195,7 +198,7 @@ export class Backups {
       await writeFile(join(target, SUMMARY_FILE), JSON.stringify(summary), { mode: 0o600 });
       const name = backupName(at);
       await rename(target, join(this.#folder, name));
-      await backUpSessionKeys({ store, dataFolder, folder: join(this.#folder, SESSION_KEYS_FOLDER), now: at });
+      await backUpSessionKeys({ ...sessionKeys, store });
       await this.#removeOld();
       log.info('backup.made', { name, bytes, files: summary.files });
       return { name, ...summary };

@@ -33,7 +33,6 @@ export async function backUpSessionKeys({ store, dataFolder, folder, now }: Sess
   const part = join(folder, `.part-${day}`);
   await writeFile(part, sealed, { mode: 0o600, flush: true });
   await rename(part, join(folder, `${day}.sealed`));
-  await destroyOld(join(dataFolder, DAY_KEYS_FOLDER), folder, now);
 }
 
 /** @throws ApplianceError `session-key-backup.damaged` */
@@ -80,14 +79,20 @@ async function dayKey(folder: string, day: string): Promise<Uint8Array> {
   return readFile(path);
 }
 
-async function destroyOld(dayKeys: string, folder: string, now: number): Promise<void> {
+/** Whether a new copy can be made or not. @param folder of the copies */
+export async function destroyOldDayKeys({
+  dataFolder,
+  folder,
+  now,
+}: Omit<SessionKeyBackupOptions, 'store'>): Promise<void> {
+  const dayKeys = join(dataFolder, DAY_KEYS_FOLDER);
   const oldest = dayOf(now - DAYS_KEPT * DAY_MS);
-  for (const name of await readdir(dayKeys)) {
+  for (const name of await readdir(dayKeys).catch(() => [])) {
     if (!/^\d{8}\.key$/.test(name) || name.slice(0, 8) > oldest) continue;
     await overwrite(join(dayKeys, name));
     await rm(join(dayKeys, name));
   }
-  for (const name of await readdir(folder)) {
+  for (const name of await readdir(folder).catch(() => [])) {
     if (/^\d{8}\.sealed$/.test(name) && name.slice(0, 8) <= oldest) await rm(join(folder, name));
   }
 }

@@ -149,13 +149,15 @@ test('J-05 attack: a key and a certificate that were taken away are not brought 
   );
 });
 
-test('J-05 B-05 attack: backups that fail do not keep the store that was kept aside beyond its time', async t => {
+test('J-05 B-05 attack: backups that fail keep neither a store that was put aside nor day keys beyond their time', async t => {
   const at = await open(t);
   const aside = join(at.dataFolder, swapOf(at.clock.now()).aside);
   mkdirSync(aside);
+  t.is(readdirSync(join(at.dataFolder, 'day-keys')).length, 1);
   rmSync(join(at.dataFolder, 'public'), { recursive: true });
   at.clock.skip(31 * DAY_MS);
   await t.throwsAsync(at.backups.make());
   t.false(existsSync(aside));
+  t.deepEqual(readdirSync(join(at.dataFolder, 'day-keys')), []);
   await at.close();
 });
