@@ -1,7 +1,7 @@
 // The pages of mail and syslog: on and off, one truth with the file, a password that is nowhere but in its file, and a test before saving.
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -244,6 +244,25 @@ test('A-05 attack: a stolen login gets no password out, by a test at another ser
   const unsaved = await ann.post('/mail', 'test', { ...elsewhere, 'alerts-mail-passwordFile': path });
   t.is(unsaved.status, 403, 'any other file goes to nobody either before it was saved');
   t.is(file(), now);
+});
+
+test('A-05 attack: a stolen login has no password sent elsewhere out of a file that IT laid on the machine', async t => {
+  const { ann, folder, file } = await open(t);
+  const laid = join(folder, 'laid');
+  writeFileSync(laid, PASSWORD, { mode: 0o600 });
+  t.is((await ann.post('/mail', 'save', mailOf({ ...SOMEWHERE, passwordFile: laid }))).status, 303);
+  const now = file();
+  symlinkSync(laid, join(folder, 'link'));
+  for (const path of [laid, join(folder, 'config-history', '..', 'laid'), join(folder, 'link')]) {
+    const refused = await ann.post('/mail', 'save', mailOf({ ...SOMEWHERE, host: 'localhost', passwordFile: path }));
+    t.is(refused.status, 403, path);
+    t.true(refused.body.includes('was not saved for localhost'));
+  }
+  t.is(file(), now);
+  const other = join(folder, 'other');
+  writeFileSync(other, PASSWORD, { mode: 0o600 });
+  const moved = mailOf({ ...SOMEWHERE, host: 'localhost', passwordFile: other });
+  t.is((await ann.post('/mail', 'save', moved)).status, 303, 'one that is new goes with its server');
 });
 
 test('A-05 attack: a held password is found by its own account and page only', async t => {

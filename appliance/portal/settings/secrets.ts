@@ -67,7 +67,11 @@ export class SecretFiles {
    */
   check(config: ApplianceConfig, known: Known, typed: NewSecret | null): void {
     for (const use of usesIn(config)) {
-      if (use.path === typed?.path || !this.#isInside(use.path) || isKnown(use, known)) continue;
+      if (use.path === typed?.path || isKnown(use, known)) continue;
+      if (!this.#isInside(use.path)) {
+        if (isNamed(use.path, known)) throw elsewhere(use, 'type it, or give another file');
+        continue;
+      }
       const name = basename(use.path);
       if (!OURS.test(name) || !name.startsWith(use.page)) {
         throw new ApplianceError(
@@ -119,6 +123,11 @@ function isKnown({ key, path, hosts }: SecretUse, known: Known): boolean {
     .flatMap(usesIn)
     .filter(one => one.key === key && one.path === path);
   return before.length > 0 && hosts.every(host => before.some(one => one.hosts.includes(host)));
+}
+
+/** Whether any of them names that file, by whatever path. */
+function isNamed(path: string, known: Known): boolean {
+  return known().some(config => usesIn(config).some(one => realPath(one.path) === realPath(path)));
 }
 
 /** @param way out of it */
