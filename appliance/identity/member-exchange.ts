@@ -15,7 +15,7 @@ import type { Store } from '../store/store.ts';
 import type { AllowLists } from './allow-lists.ts';
 import { requireMasterAdmin } from './authority.ts';
 import type { LoginBook } from './login-book.ts';
-import { type ImportKind, type ImportLine, memberColumns, planImport } from './member-import.ts';
+import { type ImportKind, type ImportLine, MAX_IMPORT_PASSWORDS, memberColumns, planImport } from './member-import.ts';
 import { MemberImportAct } from './member-import-act.ts';
 import { listMembers } from './member-store.ts';
 import type { Members } from './members.ts';
@@ -32,7 +32,7 @@ export interface ImportPlan {
 
 export interface ImportOutcome {
   readonly counts: Readonly<Record<ImportKind, number>>;
-  /** To be shown once. */
+  /** To be shown once; none where there are more new ones than passwords can be made for. */
   readonly passwords: readonly { readonly loginId: string; readonly password: string }[];
 }
 
@@ -92,8 +92,11 @@ export class MemberExchange {
     // Outside of the transaction, for which everybody waits; whom it makes is looked at once more inside.
     const { plan } = await this.#plan(actor, rows, core.read);
     requireAsSeen(plan, digest);
-    const codes = plan.lines.filter(({ kind }) => kind === 'create').map(() => newReadableCode());
-    const hashes = await this.#parts.hasher.hashCodes(codes);
+    const made = plan.lines.filter(({ kind }) => kind === 'create');
+    const codes = made.length > MAX_IMPORT_PASSWORDS ? [] : made.map(() => newReadableCode());
+    const { hasher } = this.#parts;
+    const hashes: string[] = codes.length === 0 ? made.map(() => hasher.decoy) : [];
+    for (const code of codes) hashes.push(await hasher.hash(code)); // one at a time: who signs in meanwhile has a place
     const tell = await this.#parts.book.act(async act => {
       await requireMasterAdmin(act.tx, actor);
       const { plan: now, members } = await this.#plan(actor, rows, act.tx);
@@ -101,8 +104,7 @@ export class MemberExchange {
       return this.#act.apply(act, actor, { lines: now.lines, members, hashes, counts: now.counts });
     });
     tell();
-    const made = plan.lines.filter(({ kind }) => kind === 'create');
-    const passwords = made.map(({ loginId }, at) => ({ loginId, password: codes[at] ?? '' }));
+    const passwords = codes.map((password, at) => ({ loginId: made[at]?.loginId ?? '', password }));
     return { counts: plan.counts, passwords };
   }
 

@@ -6,8 +6,6 @@ import { fromBase64Url, toBase64Url } from '../guid.ts';
 import type { Counter, Metrics } from '../metrics.ts';
 
 const LOG2_N = 17;
-/** Of a password nobody chose: 80 random bits are not guessed however fast one tries, and ten thousand are made at a time. */
-const CODE_LOG2_N = 8;
 const BLOCK_SIZE = 8;
 const HASH_BYTES = 32;
 const SALT_BYTES = 18; // 24 characters of base64url
@@ -60,25 +58,9 @@ export class PasswordHasher {
     return presentPasswordHash({ log2N: this.#log2N, salt, hash: await this.#derive(password, salt, this.#log2N) });
   }
 
-  /**
-   * Of codes the appliance drew itself (`newReadableCode`), in their order; each has to be changed at the first login.
-   * @throws ApplianceError `login.limited` when too many wait
-   */
-  async hashCodes(codes: readonly string[]): Promise<string[]> {
-    const log2N = Math.min(CODE_LOG2_N, this.#log2N);
-    const hashes: string[] = [];
-    for (const code of codes) {
-      const salt = newSalt();
-      hashes.push(presentPasswordHash({ log2N, salt, hash: await this.#derive(code, salt, log2N) }));
-    }
-    return hashes;
-  }
-
   /** @throws ApplianceError `login.limited` when too many wait */
   async verify(password: string, stored: string): Promise<boolean> {
     const { log2N, salt, hash } = parsePasswordHash(stored);
-    // Takes as long as any other: nobody learns by the clock who still has the password he was given.
-    if (log2N < this.#log2N) await this.#derive(password, newSalt(), this.#log2N);
     return timingSafeEqual(await this.#derive(password, salt, log2N), hash);
   }
 

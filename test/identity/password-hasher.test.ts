@@ -31,16 +31,6 @@ test('C-01 two hashes of one password share nothing, and the decoy is nobody’s
   t.false(await hasher.verify('same', hasher.decoy));
 });
 
-test('C-01 C-07 a code the appliance drew is hashed fast, and looked at as slowly as any password', async t => {
-  const metrics = new Metrics();
-  const hasher = new PasswordHasher(metrics, 12);
-  const [hash = ''] = await hasher.hashCodes(['4kq7-0mzt-w9xe-hd2b']);
-  t.regex(hash, /^\$scrypt\$ln=8,r=8,p=1\$[A-Za-z0-9_-]{24}\$/);
-  t.true(await hasher.verify('4kq7-0mzt-w9xe-hd2b', hash));
-  t.false(await hasher.verify('4kq7-0mzt-w9xe-hd2c', hash));
-  t.regex(metrics.text(), /identity_password_hashes_total 5/, 'one, and two for each look');
-});
-
 test('C-01 a stored hash is parsed and presented without loss, and nothing else is parsed', t => {
   const base64Url = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64url');
   const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });

@@ -3,7 +3,12 @@ import Router from '@koa/router';
 import { z } from 'zod';
 import type { Identity } from '../../identity/identity.ts';
 import type { ImportOutcome, ImportPlan } from '../../identity/member-exchange.ts';
-import { type ImportKind, MAX_IMPORT_LINES, memberColumns } from '../../identity/member-import.ts';
+import {
+  type ImportKind,
+  MAX_IMPORT_LINES,
+  MAX_IMPORT_PASSWORDS,
+  memberColumns,
+} from '../../identity/member-import.ts';
 import { presentCsv } from '../../protocol/csv.ts';
 import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
 import { emptyForm, type Form, tryForm } from '../web/forms.ts';
@@ -14,6 +19,8 @@ import { parse } from '../web/parse.ts';
 
 const MAX_BYTES = 4 * 1024 * 1024;
 const PAGE = 100;
+/** So many passwords are a table; more are for a file. */
+const LISTED = 20;
 const LARGE = 1000;
 const page = z.coerce.number().int().min(1).max(1000).catch(1).default(1);
 /** The file as it is chosen, or as the page before carries it. */
@@ -47,7 +54,7 @@ export function memberExchangeRoutes({ identity, guards, pages }: MemberExchange
   const show = (ctx: PortalContext, { form = emptyForm, csv = '', plan, page: at = 1, outcome }: Shown) => {
     pages.show(ctx, 'member-exchange', {
       title: 'Import and export',
-      ...{ form, csv, columns: memberColumns, most: MAX_IMPORT_LINES },
+      ...{ form, csv, columns: memberColumns, most: MAX_IMPORT_LINES, passwords: MAX_IMPORT_PASSWORDS },
       plan: plan === undefined ? null : presentPlan(plan, at),
       outcome: outcome === undefined ? null : presentOutcome(outcome),
     });
@@ -92,15 +99,28 @@ function presentPlan({ lines, counts, digest }: ImportPlan, wanted: number) {
   });
   const isWork = ordered.length > counts.fault;
   const pages = { page: at, last, before: at > 1 ? at - 1 : 0, next: at < last ? at + 1 : 0 };
-  return { rows, ...pages, digest, counts, text: countsOf(counts), isWork, isLarge: ordered.length > LARGE };
+  return {
+    rows,
+    ...pages,
+    digest,
+    counts,
+    text: countsOf(counts),
+    isWork,
+    isLarge: ordered.length > LARGE,
+    hasNone: hasNoPasswords(counts),
+  };
 }
 
 function presentOutcome({ counts, passwords }: ImportOutcome) {
-  const isMany = passwords.length > PAGE;
+  const isMany = passwords.length > LISTED;
   const list = isMany
     ? presentCsv([['loginId', 'password'], ...passwords.map(one => [one.loginId, one.password])])
     : '';
-  return { passwords, isMany, list, text: countsOf(counts) };
+  return { passwords, isMany, list, text: countsOf(counts), hasNone: hasNoPasswords(counts) };
+}
+
+function hasNoPasswords({ create }: ImportPlan['counts']): boolean {
+  return create > MAX_IMPORT_PASSWORDS;
 }
 
 function countsOf({ create, change, disable, same, fault }: ImportPlan['counts']): string {
