@@ -24,7 +24,7 @@ import { SignerClient } from '../pki/signer-client.ts';
 import { readBackupIdentity, readPinKey, readStoreKeys } from '../pki/store-keys.ts';
 import { AppletLegs } from '../portal/applet-legs.ts';
 import { auditDesk } from '../portal/audit-desk.ts';
-import { adoptBackup, BACKUP_FILE_PATH, fetchBackupFile, takeBackupFile } from '../portal/backup-acts.ts';
+import { adoptBackup, fetchBackupFile, takeBackupFile } from '../portal/backup-acts.ts';
 import { BackupDesk } from '../portal/backup-desk.ts';
 import { BlockDesk } from '../portal/block-desk.ts';
 import { CertificateDesk } from '../portal/certificate-desk.ts';
@@ -274,7 +274,7 @@ class PortalProcess {
       publicFolder: this.#path(PUBLIC_FOLDER),
       ...{ clock: systemClock, log: this.#log, metrics },
     });
-    const listener = new SocketListener(this.#path('run', 'portal-settings.sock'), portal, BACKUP_FILE_PATH);
+    const listener = new SocketListener(this.#path('run', 'portal-settings.sock'), portal, { takesLong: true });
     await listener.listen();
     this.#closeSettings = () => listener.close();
   }

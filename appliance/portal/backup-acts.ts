@@ -8,9 +8,6 @@ import type { TakenBackup } from '../store/backup-intake.ts';
 import { backupName } from '../store/backup-manifest.ts';
 import type { Store } from '../store/store.ts';
 
-/** Where one is brought: takes as long as a large file takes. */
-export const BACKUP_FILE_PATH = '/backups/file';
-
 export interface BackupActsParts {
   readonly store: Store;
   readonly audit: AuditLog;

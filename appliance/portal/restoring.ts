@@ -24,6 +24,7 @@ import { lockStore, type Prepared, prepareRestore, RESTORE_WORK, swapStores, swe
 import { Store } from '../store/store.ts';
 
 const RESULT = 'restore-result.json';
+const KEPT = /^store\.(?:incoming|before-restore)-\d{8}T\d{6}Z$/;
 const INCOMING = /^store\.incoming-\d{8}T\d{6}Z$/;
 const MAX_TRIES = 3;
 
@@ -91,7 +92,26 @@ export function readRestoreResult(dataFolder: string): RestoreResult | null {
 /** Before the store is opened: nobody else has it. */
 export async function carryOutRestore(parts: RestoringParts): Promise<void> {
   const { dataFolder } = parts;
-  if (!hasRestore(dataFolder)) return;
+  if (hasRestore(dataFolder)) await finishRestore(parts);
+  requireStore(dataFolder);
+}
+
+/** @throws ApplianceError `restore.no-store`: a new, empty one in its place would be served as if nothing were amiss */
+function requireStore(dataFolder: string): void {
+  const kept = readdirSync(dataFolder).filter(one => KEPT.test(one));
+  if (existsSync(join(dataFolder, 'store')) || kept.length === 0) return;
+  throw new ApplianceError(
+    'unavailable',
+    'restore.no-store',
+    `there is no store, and ${kept.join(', ')} beside its place`,
+    {
+      hint: `A restore was interrupted and what it was about can’t be read. Rename ${kept.toSorted().at(-1)} to "store", or restore a backup.`,
+    },
+  );
+}
+
+async function finishRestore(parts: RestoringParts): Promise<void> {
+  const { dataFolder } = parts;
   const lock = await lockStore(dataFolder);
   try {
     const request = readAs(Request, join(dataFolder, RESTORE_REQUEST));

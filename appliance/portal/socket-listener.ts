@@ -7,8 +7,9 @@ import type { Duplex } from 'node:stream';
 
 const HEADERS_MS = 10_000;
 const REQUEST_MS = 60_000;
-/** Of one that brings a large file, and may take its time. */
+/** Of one that brings a large file, and may take its time once it is known whose it is. */
 const LONG_REQUEST_MS = 3_600_000;
+const lateTimers = new WeakMap<IncomingMessage, NodeJS.Timeout>();
 /** Longer than the gateway keeps its connections, so that it is the one who closes. */
 const KEEP_ALIVE_MS = 75_000;
 const DRAIN_MS = 1500; // the process has 3 s
@@ -19,19 +20,25 @@ export interface Answerer {
   upgrade?(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 }
 
+export interface ListenerOptions {
+  /** Whether a request may take an hour, once `allowLong` was said of it. */
+  readonly takesLong?: boolean;
+  /** Of all others. */
+  readonly requestMs?: number;
+}
+
 export class SocketListener {
   answerer: Answerer;
   readonly #path: string;
   readonly #server: Server;
 
-  /** @param longPath where a request may take up to an hour; undefined for nowhere */
-  constructor(path: string, answerer: Answerer, longPath?: string) {
+  constructor(path: string, answerer: Answerer, { takesLong = false, requestMs = REQUEST_MS }: ListenerOptions = {}) {
     this.#path = path;
     this.answerer = answerer;
-    const requestTimeout = longPath === undefined ? REQUEST_MS : LONG_REQUEST_MS;
+    const requestTimeout = takesLong ? LONG_REQUEST_MS : requestMs;
     const timeouts = { headersTimeout: HEADERS_MS, requestTimeout, keepAliveTimeout: KEEP_ALIVE_MS };
     this.#server = createServer(timeouts, (request, response) => {
-      if (longPath !== undefined && request.url !== longPath) endWhenLate(request);
+      if (takesLong) endWhenLate(request, requestMs);
       return this.answerer.handle(request, response);
     });
     this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
@@ -59,10 +66,16 @@ export class SocketListener {
   }
 }
 
-/** Its bytes have to be here in time, as they have on any other socket. */
-function endWhenLate(request: IncomingMessage): void {
+/** Of somebody who is signed in: it may take up to an hour, for a large file. */
+export function allowLong(request: IncomingMessage): void {
+  clearTimeout(lateTimers.get(request));
+}
+
+/** Its bytes have to be here in time. */
+function endWhenLate(request: IncomingMessage, afterMs: number): void {
   const late = setTimeout(() => {
     if (!request.complete) request.destroy();
-  }, REQUEST_MS);
+  }, afterMs);
+  lateTimers.set(request, late);
   request.once('close', () => clearTimeout(late));
 }

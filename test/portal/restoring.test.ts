@@ -161,3 +161,14 @@ test('J-05 B-05 attack: backups that fail keep neither a store that was put asid
   t.deepEqual(readdirSync(join(at.dataFolder, 'day-keys')), []);
   await at.close();
 });
+
+test('J-05 attack: a restore that was killed between its renames, and whose request can’t be read, is no empty appliance', async t => {
+  const at = await open(t);
+  await at.close();
+  const { aside } = swapOf(at.clock.now());
+  renameSync(join(at.dataFolder, 'store'), join(at.dataFolder, aside));
+  writeFileSync(join(at.dataFolder, 'restore-request.json'), '{"version":2}');
+  const error = await t.throwsAsync(carryOutRestore(at.parts), { code: 'restore.no-store' });
+  t.true(error?.message.includes(aside));
+  t.deepEqual(at.left(), [aside]);
+});

@@ -4,7 +4,7 @@ import Router from '@koa/router';
 import { z } from 'zod';
 import type { Actor } from '../../audit/entry.ts';
 import type { BackupFile } from '../../store/backup-file.ts';
-import { BACKUP_FILE_PATH } from '../backup-acts.ts';
+import { allowLong } from '../socket-listener.ts';
 import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
 import { emptyForm, type Form, tryForm } from '../web/forms.ts';
 import { fileInForm } from '../web/multipart-file.ts';
@@ -83,7 +83,8 @@ export function backupRoutes({ guards, pages, backups, restores }: BackupParts):
     ctx.set('Content-Type', 'application/x-tar');
     ctx.length = bytes;
   });
-  router.post(BACKUP_FILE_PATH, account, async ctx => {
+  router.post('/backups/file', account, async ctx => {
+    allowLong(ctx.req);
     const file = fileInForm(ctx.req, 'file');
     const fault = await tryForm({}, FILE_FAULTS, async () => {
       await backups.take(actorOf(ctx), file, lengthOf(ctx));
