@@ -248,3 +248,8 @@ function toKnown(row: Row | undefined): KnownMember | undefined {
   };
   return { member: toMember(row), secrets };
 }
+
+/** Of every authenticator app: no code up to this time step is taken any more. */
+export async function useUpMemberCodes(tx: Transaction, step: number): Promise<void> {
+  await tx.run('UPDATE member SET two_step_last = ? WHERE two_step_last < ?', [step, step]);
+}

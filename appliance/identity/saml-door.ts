@@ -31,6 +31,7 @@ import {
 import type { SamlService, Sending } from './saml-service.ts';
 import { findIdp, findSamlLogin, insertSamlLogin, listIdps, listLoginsBy, takeOnce } from './saml-store.ts';
 import type { StepUp } from './step-up.ts';
+import { isFromBefore } from './used-once.ts';
 
 /** What a browser brought from an identity provider. */
 export interface Brought {
@@ -235,9 +236,14 @@ export class SamlDoor {
   }
 
   /** @throws ApplianceError `saml.replay`; `saml.switched-off` when that has happened since it was looked at */
-  async #takeOnce({ tx }: Act, idp: Idp, { id, goodUntil }: Pick<Assertion, 'id' | 'goodUntil'>): Promise<void> {
+  async #takeOnce({ tx }: Act, idp: Idp, made: Pick<Assertion, 'id' | 'madeAt' | 'goodUntil'>): Promise<void> {
+    const { clock, store } = this.#parts;
+    const { id, madeAt, goodUntil } = made;
+    if (await isFromBefore(tx, store.settings, madeAt)) {
+      throw samlFault('saml.replay', 'it was made before the appliance was restored: sign in once more');
+    }
     const digest = createHash('sha256').update(`${idp.entityId}\0${id}`).digest();
-    if (!(await takeOnce(tx, digest, goodUntil, this.#parts.clock.now()))) {
+    if (!(await takeOnce(tx, digest, goodUntil, clock.now()))) {
       throw samlFault('saml.replay', 'it was brought before');
     }
     if ((await findIdp(tx, idp.id))?.isOn === true) return;

@@ -19,6 +19,8 @@ export interface LogoutWish {
   readonly nameId: string;
   /** Empty: all of that person. */
   readonly sessionIndexes: readonly string[];
+  /** By the provider's clock, ms UTC. */
+  readonly madeAt: number;
   /** Until when it must not be taken a second time; ms UTC. */
   readonly goodUntil: number;
 }
@@ -45,7 +47,7 @@ export async function judgeLogout(
   const nameId = onlyChild(root, SAML, 'NameID').text.trim();
   await requireSigned(base64, expected);
   const sessionIndexes = childrenOf(root, SAMLP, 'SessionIndex').map(({ text }) => text.trim());
-  return { id, nameId, sessionIndexes, goodUntil: madeAt + MAX_AGE_MS + 2 * SKEW_MS };
+  return { id, madeAt, nameId, sessionIndexes, goodUntil: madeAt + MAX_AGE_MS + 2 * SKEW_MS };
 }
 
 /** The one signature covers the whole message, as its shape says, so that what was read above is what was signed. */

@@ -54,6 +54,8 @@ export interface Expected {
 
 export interface Assertion {
   readonly id: string;
+  /** By the provider's clock, ms UTC. */
+  readonly madeAt: number;
   /** Until when it must not be taken a second time; ms UTC. */
   readonly goodUntil: number;
   readonly nameId: string;
@@ -213,7 +215,7 @@ function judgeAssertion(assertion: XmlElement, expected: Expected): Assertion {
   if (value === '' || value.length > 512 || /\p{C}/u.test(value))
     throw samlFault('saml.subject', 'its name id is empty or too long');
   return {
-    id,
+    ...{ id, madeAt },
     goodUntil: Math.max(until, madeAt + MAX_AGE_MS) + 2 * SKEW_MS,
     nameId: value,
     nameIdFormat: nameId.attributes.get('Format') ?? '',

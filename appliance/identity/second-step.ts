@@ -21,6 +21,11 @@ const TOTP_PATTERN = /^\d{6}$/;
 const RECOVERY_CODES = 10;
 const SECRET_BYTES = 20; // RFC 4226 §4: 160 bits
 
+/** The last time step of which a code is taken now. @param now ms UTC */
+export function latestStep(now: number): number {
+  return Math.floor((Math.floor(now / 1000) + TOLERANCE_SECONDS) / PERIOD_SECONDS);
+}
+
 export class SecondStep {
   readonly #clock: Clock;
   readonly #audit: AuditLog;
@@ -74,7 +79,7 @@ export class SecondStep {
     if (secret === null || code.length > 16 || !TOTP_PATTERN.test(token)) return undefined;
     const epoch = Math.floor(this.#clock.now() / 1000);
     // After the clock was set back there is no step left that may be used; otplib would throw.
-    if (lastStep > Math.floor((epoch + TOLERANCE_SECONDS) / PERIOD_SECONDS)) return undefined;
+    if (lastStep > latestStep(this.#clock.now())) return undefined;
     const result = verifySync({ secret, token, epoch, epochTolerance: TOLERANCE_SECONDS, afterTimeStep: lastStep });
     return result.valid && 'timeStep' in result ? result.timeStep : undefined;
   }

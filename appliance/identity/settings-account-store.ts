@@ -177,3 +177,8 @@ export async function deleteAllSettingsLogins(tx: Transaction): Promise<number> 
   await tx.run('DELETE FROM settings_link');
   return (await tx.run('DELETE FROM settings_login')).changes;
 }
+
+/** As `useUpMemberCodes`. */
+export async function useUpAccountCodes(tx: Transaction, step: number): Promise<void> {
+  await tx.run('UPDATE settings_account SET two_step_last = ? WHERE two_step_last < ?', [step, step]);
+}

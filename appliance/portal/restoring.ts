@@ -14,6 +14,7 @@ import { ApplianceError, describeError } from '../errors.ts';
 import { deleteAllLogins } from '../identity/login-store.ts';
 import { countMembers } from '../identity/member-store.ts';
 import { countEnabled, deleteAllSettingsLogins } from '../identity/settings-account-store.ts';
+import { useUpBefore } from '../identity/used-once.ts';
 import type { Log } from '../log.ts';
 import { Metrics } from '../metrics.ts';
 import { replaceFile, syncFolder } from '../pki/key-files.ts';
@@ -173,9 +174,10 @@ export async function markStore(
     const [last] = await audit.search({ limit: 1 });
     if (request !== null && last?.entry.detail.request === request.id) return;
     if (request !== null) await requireWayIn(store);
-    const logins = await store.core.transaction(
-      async tx => (await deleteAllLogins(tx)) + (await deleteAllSettingsLogins(tx)),
-    );
+    const logins = await store.core.transaction(async tx => {
+      await useUpBefore(tx, store.settings, clock.now());
+      return (await deleteAllLogins(tx)) + (await deleteAllSettingsLogins(tx));
+    });
     await audit.beginIncarnation({ ...event, detail: { ...event.detail, logins } });
     await audit.move();
   } finally {
