@@ -455,6 +455,7 @@ export class TestConsole {
   readonly consentHeard: ConsentMessage[] = [];
   /** Answers `received` by itself. */
   confirms = true;
+  readonly #waiting = new Set<() => void>();
   readonly #view: WindowModel | null;
   readonly #answer: (consentId: string, answer: 'yes' | 'no') => void;
 
@@ -472,7 +473,12 @@ export class TestConsole {
         if (message.type === 'line' && this.confirms) this.chat.send(writeChat({ type: 'received', id: message.id }));
       },
     });
-    this.consent.listen({ message: bytes => void this.consentHeard.push(parseConsent(bytes)) });
+    this.consent.listen({
+      message: bytes => {
+        this.consentHeard.push(parseConsent(bytes));
+        for (const look of this.#waiting) look();
+      },
+    });
   }
 
   say(text: string, id = random(16)): Bytes {
@@ -495,6 +501,18 @@ export class TestConsole {
     this.#answer(question.consentId, answer);
     await turns(20);
     return request;
+  }
+
+  /** Resolves when this was said about a request, however long it is on its way. */
+  async told(request: Bytes, what: string): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const look = () => {
+      if (this.about(request).includes(what)) resolve();
+    };
+    this.#waiting.add(look);
+    look();
+    await promise;
+    this.#waiting.delete(look);
   }
 
   /** What was said about a request, as `type` or `type:detail`. */
