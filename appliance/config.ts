@@ -317,6 +317,8 @@ const MAX_HISTORY = 50;
 export class ConfigFile {
   readonly #path: string;
   readonly #history: string;
+  /** By their digest. */
+  readonly #described = new Map<string, ConfigText>();
   #current: ApplianceConfig;
 
   /** @throws as `readConfig` */
@@ -377,8 +379,17 @@ export class ConfigFile {
   history(): readonly EarlierConfig[] {
     return this.#historyNames().map(name => ({
       until: Number(name.slice(0, -'.yaml'.length)),
-      ...describeText(readFileSync(join(this.#history, name), 'utf8')),
+      ...this.#describe(readFileSync(join(this.#history, name), 'utf8')),
     }));
+  }
+
+  /** Reading fifty versions anew for each page would take a fifth of a second. */
+  #describe(text: string): ConfigText {
+    const digest = digestOf(text);
+    const described = this.#described.get(digest) ?? describeText(text);
+    if (this.#described.size > MAX_HISTORY) this.#described.clear();
+    this.#described.set(digest, described);
+    return described;
   }
 
   #historyNames(): string[] {
@@ -401,7 +412,11 @@ export class ConfigFile {
 }
 
 function describeText(text: string): ConfigText {
-  return { text, digest: createHash('sha256').update(text).digest('base64url'), config: readText(text).config };
+  return { text, digest: digestOf(text), config: readText(text).config };
+}
+
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('base64url');
 }
 
 function changedMeanwhile(): ApplianceError {
