@@ -1,15 +1,15 @@
 // A backup as one file (J-05): a tar of its folder as it lies on the disk, every part sealed already, with what a restore needs
 // beside it: the erasure ledger, and the newest sealed session keys. Unpacked with tar it is what `bin/restore.ts` takes. In none of it:
 // the backup key, which opens it, and the day keys, which open the session keys.
-import { constants, type Stats } from 'node:fs';
-import { open, readdir, stat } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ApplianceError } from '../errors.ts';
 import { TAR_BLOCK, tarHeader, tarPadding } from '../protocol/tar.ts';
 import { backupTime, SESSION_KEYS_FOLDER } from './backup-manifest.ts';
 import { LEDGER_FILE } from './erasure-ledger.ts';
+import { piecesOf } from './file-pieces.ts';
 
-const CHUNK_BYTES = 256 * 1024;
 const END = new Uint8Array(2 * TAR_BLOCK);
 
 export interface BackupFile {
@@ -46,25 +46,12 @@ export async function describeBackupFile(folder: string, name: string): Promise<
 async function* streamParts(parts: readonly Part[], at: number): AsyncGenerator<Uint8Array> {
   for (const part of parts) {
     yield tarHeader(part.name, part.bytes, at);
-    yield* piecesOf(part);
+    yield* piecesOf(part.path, part.bytes, cut);
     yield new Uint8Array(tarPadding(part.bytes));
   }
   yield END;
 }
 
-/** As many bytes as it had: a ledger that has grown since is sent as it was. */
-async function* piecesOf({ path, bytes }: Part): AsyncGenerator<Uint8Array> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-  try {
-    for (let at = 0; at < bytes; ) {
-      const piece = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, bytes - at));
-      const { bytesRead } = await file.read(piece, 0, piece.length, at);
-      if (bytesRead === 0)
-        throw new ApplianceError('unavailable', 'backup.cut', 'a part got shorter while it was read');
-      at += bytesRead;
-      yield piece.subarray(0, bytesRead);
-    }
-  } finally {
-    await file.close();
-  }
+function cut(): ApplianceError {
+  return new ApplianceError('unavailable', 'backup.cut', 'a part got shorter while it was read');
 }

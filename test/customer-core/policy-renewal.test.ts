@@ -156,7 +156,7 @@ for (const [what, lie] of Object.entries(lies)) {
   });
 }
 
-test('D-01 attack: a leg that is lost between a refusal and the next try takes the customer’s program with it', async t => {
+test('D-01 attack: a leg that is lost between a refusal and the next try does not take the customer’s program with it', async t => {
   const { at, console } = await openToSendFiles();
   const release = hold(at);
   grow(at, 'reboot', 'send-files');

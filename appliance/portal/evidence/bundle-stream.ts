@@ -1,11 +1,8 @@
 // A bundle as it goes out: one file behind the other, read in pieces, so that a film of many gigabytes takes no memory.
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { ApplianceError } from '../../errors.ts';
 import { descriptor, directory, endOf, localHeader, type ZipEntry } from '../../protocol/zip.ts';
-
-const CHUNK_BYTES = 1024 * 1024;
+import { piecesOf } from '../../store/file-pieces.ts';
 
 /** Its bytes, or where they are. */
 export type BundleFile = { readonly name: string; readonly bytes: number } & (
@@ -32,7 +29,7 @@ export async function* streamBundle(files: readonly BundleFile[]): AsyncGenerato
     const { name, bytes } = file;
     yield localHeader(name, bytes);
     let crc = 0;
-    for await (const piece of 'path' in file ? piecesOf(file) : [file.content]) {
+    for await (const piece of 'path' in file ? piecesOf(file.path, file.bytes, cut) : [file.content]) {
       crc = crc32(piece, crc);
       yield piece;
     }
@@ -44,18 +41,6 @@ export async function* streamBundle(files: readonly BundleFile[]): AsyncGenerato
   yield directory(entries);
 }
 
-async function* piecesOf({ path, bytes }: { path: string; bytes: number }): AsyncGenerator<Uint8Array> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-  try {
-    for (let at = 0; at < bytes; ) {
-      const piece = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, bytes - at));
-      const { bytesRead } = await file.read(piece, 0, piece.length, at);
-      if (bytesRead === 0)
-        throw new ApplianceError('unavailable', 'evidence.cut', 'a recording got shorter while read');
-      at += bytesRead;
-      yield piece.subarray(0, bytesRead);
-    }
-  } finally {
-    await file.close();
-  }
+function cut(): ApplianceError {
+  return new ApplianceError('unavailable', 'evidence.cut', 'a recording got shorter while read');
 }

@@ -53,9 +53,7 @@ const mail: SettingsBlock = {
           'alerts.mail.security',
           'TLS',
           'starttls begins in the clear and goes on only with TLS; tls from the first byte.',
-          {
-            ...{ choices: ['starttls', 'tls'], initial: 'starttls' },
-          },
+          { choices: ['starttls', 'tls'], initial: 'starttls' },
         ),
         field('number', 'alerts.mail.port', 'Port', 'Empty: 587 for starttls, 465 for tls.', port),
         field('text', 'alerts.mail.authorities', 'Who signs its certificate', authorities, optional),
@@ -116,9 +114,7 @@ const syslog: SettingsBlock = {
           'alerts.syslog.protocol',
           'Protocol',
           'udp is in the clear and nobody says whether it arrives: inside a network of your own only.',
-          {
-            ...{ choices: ['tls', 'udp'], initial: 'tls' },
-          },
+          { choices: ['tls', 'udp'], initial: 'tls' },
         ),
         field('number', 'alerts.syslog.port', 'Port', 'Empty: 6514 for tls, 514 for udp.', port),
         field('text', 'alerts.syslog.authorities', 'Who signs its certificate', authorities, optional),
@@ -153,9 +149,7 @@ const directory: SettingsBlock = {
           'directory.library',
           'Speaks by',
           'Both do the same; the other is worth a try where one can’t read an answer.',
-          {
-            ...{ choices: ['ldapjs', 'ldapts'], initial: 'ldapjs' },
-          },
+          { choices: ['ldapjs', 'ldapts'], initial: 'ldapjs' },
         ),
       ],
     },

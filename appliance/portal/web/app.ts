@@ -18,7 +18,7 @@ const MAX_BODY = '64kb';
 const MAX_SAML_BODY = '400kb';
 /** A mapping of 200 rows, with the form's own escapes. */
 const MAX_MAPPING_BODY = '400kb';
-const MAPPING_FORM = /^\/directory$/;
+const MAPPING_FORM = '/directory';
 const SAML_FORM = /^\/(?:saml|admin\/single-sign-on)(?:\/|$)/;
 
 export interface AppParts {
@@ -71,7 +71,7 @@ export function makeApp({ log, refusals, pages, assets, routers }: AppParts): Ap
   const takeSaml = bodyParser({ enableTypes: ['form'], formLimit: MAX_SAML_BODY, encoding: 'utf-8' });
   app.use((ctx, next) => {
     if (SAML_FORM.test(ctx.path)) return takeSaml(ctx, next);
-    return MAPPING_FORM.test(ctx.path) ? takeMapping(ctx, next) : takeBody(ctx, next);
+    return ctx.path === MAPPING_FORM ? takeMapping(ctx, next) : takeBody(ctx, next);
   });
   app.use(plainForms);
   // Here a stranger's bytes become routes' business; each route parses what it takes.

@@ -1,5 +1,6 @@
 // What templates can say besides values: icons, times, form fields. All that is put into markup here is escaped here.
 import Handlebars from 'handlebars';
+import { sizeText } from '../status/words.ts';
 import { emptyForm, type Form } from './forms.ts';
 
 const { escapeExpression, SafeString } = Handlebars;
@@ -35,8 +36,7 @@ export function pageHelpers({ timeZone }: { timeZone: string }): Record<string, 
         `<time datetime="${new Date(at).toISOString()}">${escapeExpression(dateTime.format(at))}</time>`,
       );
     },
-    bytes: (bytes: number) =>
-      bytes < 2 ** 20 ? `${Math.ceil(bytes / 1024)} KiB` : `${(bytes / 2 ** 20).toFixed(1)} MiB`,
+    bytes: sizeText,
     has: (list: unknown, value: unknown) => Array.isArray(list) && list.includes(value),
     eq: (a: unknown, b: unknown) => a === b,
     field: (form: Form, { hash }: Handlebars.HelperOptions) =>
