@@ -110,7 +110,7 @@ export function parseProvided(formats: number, plain: Bytes): Provided {
 
 function parseText(bytes: Bytes): string {
   const end = bytes.indexOf(0);
-  const text = utf8Text(end < 0 ? bytes : bytes.subarray(0, end)).replaceAll('\r\n', '\n');
+  const text = utf8Text(end < 0 ? bytes : bytes.subarray(0, end)).replace(/\r\n?/g, '\n');
   if (utf8Bytes(text).length > MAX_CLIPBOARD_BYTES) throw malformed('a clipboard text that is too long');
   return text;
 }

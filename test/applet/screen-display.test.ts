@@ -1,7 +1,7 @@
 // The X11 desktop's other sides: the cursor, displays that can less, and the end of a display.
 
 import { execFileSync } from 'node:child_process';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import test from 'ava';
 import { arrow } from '../../appliance/applet/screen/arrow.ts';
@@ -25,6 +25,7 @@ class FarDisplay implements AsyncDisposable {
   readonly #sockets = new Set<Socket>();
   /** Bytes that went either way. */
   bytes = 0;
+  readonly #counted = new EventEmitter();
 
   private constructor(desktop: Desktop) {
     const path = `/tmp/.X11-unix/X${desktop.environment.DISPLAY?.slice(1)}`;
@@ -37,6 +38,7 @@ class FarDisplay implements AsyncDisposable {
         this.#sockets.add(from);
         from.on('data', chunk => {
           this.bytes += chunk.length;
+          this.#counted.emit('more');
         });
         from.on('error', () => to.destroy());
         from.pipe(to);
@@ -49,6 +51,11 @@ class FarDisplay implements AsyncDisposable {
     display.#server.listen(0, '127.0.0.1');
     await once(display.#server, 'listening');
     return display;
+  }
+
+  /** Until as many bytes have gone either way. */
+  async reached(bytes: number): Promise<void> {
+    while (this.bytes < bytes) await once(this.#counted, 'more');
   }
 
   get environment(): NodeJS.ProcessEnv {
@@ -126,6 +133,7 @@ test('E-04 a display of another machine is shown, and idle nothing is asked but 
     const told = watch.next('damaged');
     const before = far.bytes;
     clock.advance(wait);
+    await far.reached(before + probe); // the display takes it and the painter's in any order
     await painter.fill(1, { x: 0, y: 0, width: 1, height: 1 });
     await told;
     t.is(far.bytes - before, probe + 32); // DamageNotify

@@ -56,6 +56,9 @@ test('E-04 text crosses with the line ends of the protocol, and has those of tex
   const wire = writeProvided({ text: 'a\r\nb\nc\rd', png: null });
   t.is(Buffer.from(wire.subarray(4)).toString(), 'a\r\nb\r\nc\r\nd\0');
   t.is(parseProvided(CLIPBOARD_FORMAT.text, wire).text, 'a\nb\nc\nd');
+  const alone = writeProvided({ text: 'a_b', png: null }); // a peer that leaves a CR alone
+  alone[alone.indexOf(0x5f)] = 0x0d;
+  t.is(parseProvided(CLIPBOARD_FORMAT.text, alone).text, 'a\nb');
 });
 
 test('E-04 attack: formats nobody asked for are passed over, and a picture that is none is refused', t => {
