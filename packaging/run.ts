@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { type ApplianceConfig, CONFIG_FILE, readConfig, settingsEndpoint } from '../appliance/config.ts';
 import { ApplianceError, defect, describeError } from '../appliance/errors.ts';
+import { checkPasswordFiles } from '../appliance/pki/password-files.ts';
 import { RESTORE_REQUEST } from '../appliance/store/backup-manifest.ts';
 import { writeAppletOrder } from './applet/order.ts';
 import { ensureTemplate } from './applet/template.ts';
@@ -153,6 +154,7 @@ async function prepareData(dataFolder: string, flags: Flags): Promise<ApplianceC
     await endAll(dataFolder, 4000);
   }
   Demo.clear(dataFolder);
+  checkPasswordFiles(dataFolder, config);
   await checkPorts(config);
   const made = await runBin('make-keys', dataFolder);
   if (made.trim() !== '') say('Keys and certificates are made');

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Cancel, systemClock } from '../appliance/clock.ts';
 import { createLog, type Log } from '../appliance/log.ts';
+import { CREDENTIALS } from '../appliance/pki/password-files.ts';
 import type { Ecosystem } from './ecosystem.ts';
 import { rotateLogs } from './log-rotation.ts';
 import { endAll, MARK } from './marked-processes.ts';
@@ -87,7 +88,8 @@ function parseLine(line: string): Told | undefined {
 
 // Only what is named here: what stands in our own environment (a key of a monitoring service, NODE_OPTIONS) stays out.
 function environmentFor(dataFolder: string): NodeJS.ProcessEnv {
-  const kept = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'NODE_COMPILE_CACHE'].map(name => [name, process.env[name]]);
+  const names = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'NODE_COMPILE_CACHE', CREDENTIALS];
+  const kept = names.map(name => [name, process.env[name]]);
   return {
     ...Object.fromEntries(kept.filter(([, value]) => value !== undefined)),
     [MARK]: dataFolder,

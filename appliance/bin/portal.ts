@@ -19,6 +19,7 @@ import { createLog, type Log } from '../log.ts';
 import { Metrics } from '../metrics.ts';
 import { KEYS_FOLDER, PUBLIC_FOLDER, syncFolder } from '../pki/key-files.ts';
 import { SETUP_CODE_FILE } from '../pki/make-keys.ts';
+import { checkPasswordFiles } from '../pki/password-files.ts';
 import { installServerCertificate } from '../pki/server-certificate.ts';
 import { SignerClient } from '../pki/signer-client.ts';
 import { readBackupIdentity, readPinKey, readStoreKeys } from '../pki/store-keys.ts';
@@ -88,6 +89,7 @@ class PortalProcess {
     this.#flags = flags;
     this.#log = log;
     this.#config = new ConfigFile(dataFolder);
+    checkPasswordFiles(dataFolder, this.#config.current);
     mkdirSync(this.#path('run'), { recursive: true, mode: 0o700 });
     this.#signer = new SignerClient({ socketPath: this.#path('run', 'signer.sock') });
   }

@@ -3,10 +3,10 @@
 import { readFileSync, statSync } from 'node:fs';
 import type { DirectoryConfig } from '../config.ts';
 import { ApplianceError } from '../errors.ts';
+import { checkPrivatePassword } from '../pki/password-files.ts';
 import type { DirectorySettings } from './directory.ts';
 
 const MAX_FILE_BYTES = 2 ** 20;
-const OTHERS = 0o077;
 
 /**
  * @param typed password in place of the one in the file
@@ -15,17 +15,27 @@ const OTHERS = 0o077;
 export function readDirectorySettings(config: DirectoryConfig, typed?: string): DirectorySettings {
   const { authorities, bindPasswordFile, mapping, ...rest } = config;
   const groupNames = [...new Set(mapping.map(({ group }) => group))];
-  const password = typed ?? readText(bindPasswordFile, 'directory.password-file', OTHERS).replace(/\r?\n$/, '');
+  const password = typed ?? readPassword(bindPasswordFile).replace(/\r?\n$/, '');
   if (password === '') throw unreadable('directory.password-file', bindPasswordFile, 'is empty');
-  const pem = authorities === null ? null : readText(authorities, 'directory.authorities-file', 0);
+  const pem = authorities === null ? null : readText(authorities, 'directory.authorities-file');
   return { ...rest, groupNames, bindPassword: password, authorities: pem };
 }
 
-function readText(path: string, code: string, mustNot: number): string {
+function readPassword(path: string): string {
+  const code = 'directory.password-file';
+  const text = readText(path, code);
+  try {
+    checkPrivatePassword(path);
+    return text;
+  } catch (cause) {
+    throw unreadable(code, path, 'can be read by others; chmod 600', cause);
+  }
+}
+
+function readText(path: string, code: string): string {
   try {
     const file = statSync(path);
     if (!file.isFile()) throw unreadable(code, path, 'is no file');
-    if ((file.mode & mustNot) !== 0) throw unreadable(code, path, 'can be read by others; chmod 600');
     if (file.size > MAX_FILE_BYTES) throw unreadable(code, path, 'is too large');
     return readFileSync(path, 'utf8');
   } catch (cause) {

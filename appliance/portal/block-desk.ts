@@ -79,7 +79,7 @@ export class BlockDesk {
 
   /**
    * Tries out what is typed, whether it is on or not; nothing is saved. That it was tried is logged, before.
-   * @throws ApplianceError `config.malformed`, `settings.password-elsewhere`, `settings.busy`
+   * @throws ApplianceError `config.malformed`, `settings.busy`, or as `SettingsDesk.checkTest`
    */
   async tryOut({ actor }: SettingsEditor, block: SettingsBlock, given: GivenBlock): Promise<readonly TrialStep[]> {
     const { settings, store, audit, clock } = this.#parts;

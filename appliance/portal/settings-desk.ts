@@ -186,7 +186,7 @@ export class SettingsDesk {
     return this.#parts.file.history().flatMap(({ config }) => config ?? []);
   }
 
-  /** @throws ApplianceError `settings.password-elsewhere` */
+  /** @throws ApplianceError as `SecretFiles.check` */
   checkTest(config: ApplianceConfig, page: string, secret: NewSecret | null): void {
     this.secrets.checkTest(config, () => this.#known(), page, secret);
   }

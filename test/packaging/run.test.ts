@@ -39,6 +39,12 @@ test.serial('A-02, A-03, A-06 it reaches READY, goes on where it was, and leaves
   t.deepEqual(readFileSync(ready.ca), ca);
   t.is(await second.stop('SIGTERM'), 0);
   t.deepEqual(markedProcesses(data), []);
+
+  const config = readFileSync(join(data, 'appliance.yaml'), 'utf8');
+  const mail = '{ host: a.example, from: a@a.example, to: [a@a.example], passwordFile: /etc/appliance/mail-password }';
+  writeFileSync(join(data, 'appliance.yaml'), config.replace('mail: null', `mail: ${mail}`));
+  const place = await refusal('--data', data); // of a version that took any file
+  t.regex(place, /\/etc\/appliance\/mail-password is not where .*\n.*alerts\.mail\.passwordFile: .*data\/secrets/);
 });
 
 /** IT restores a backup on the page: the portal ends, and is started again. */

@@ -127,7 +127,7 @@ test('A-05 B-05 a typed password is in a file of 0600 and nowhere else: page, co
   t.is(readFileSync(first, 'utf8'), `${secret}\n`);
   t.is(statSync(first).mode & 0o777, 0o600);
   const kept = { ...mailOf(SOMEWHERE), 'alerts-mail-passwordFile': first };
-  t.is((await ann.post('/mail', 'save', { ...kept, 'alerts-mail-port': '26' })).status, 303);
+  t.is((await ann.post('/mail', 'save', { ...kept, 'alerts-mail-from': 'b@example.com' })).status, 303);
   t.is(config().alerts.mail?.passwordFile, first, 'an empty field keeps it');
   t.is((await ann.post('/mail', 'save', { ...kept, password: `${secret}-2` })).status, 303);
   const wrong = await ann.post('/mail', 'save', { ...kept, password: `${secret}-3`, 'alerts-mail-port': 'none' });
@@ -167,7 +167,7 @@ test('A-05 a password file goes when no version of the settings names it any mor
     writeFileSync(join(folder, 'config-history', `${clock.now() + 1000 + version}.yaml`), 'version: 1\n');
   }
   const second = config().alerts.mail?.passwordFile ?? '';
-  const typed = { ...mailOf(SOMEWHERE), 'alerts-mail-port': '26', 'alerts-mail-passwordFile': second };
+  const typed = { ...mailOf(SOMEWHERE), 'alerts-mail-from': 'b@example.com', 'alerts-mail-passwordFile': second };
   t.is((await ann.post('/mail', 'save', typed)).status, 303);
   t.false(secrets().includes(first));
   t.true(existsSync(second));
@@ -236,33 +236,63 @@ test('A-05 attack: a stolen login gets no password out, by a test at another ser
   const dayKey = join(folder, 'day-keys', '20260601.key');
   mkdirSync(join(folder, 'day-keys'), { recursive: true });
   writeFileSync(dayKey, 'what opens copies of session keys', { mode: 0o600 });
-  for (const stolen of [storeKey, join(folder, 'config-history', '..', 'keys', 'store.key'), dayKey]) {
+  for (const stolen of [storeKey, join(folder, 'config-history', '..', 'keys', 'store.key')]) {
     const refused = await ann.post('/mail', 'save', { ...elsewhere, 'alerts-mail-passwordFile': stolen });
     t.is(refused.status, 403);
     t.true(refused.body.includes('is a key of the appliance, no password'));
   }
-  const unsaved = await ann.post('/mail', 'test', { ...elsewhere, 'alerts-mail-passwordFile': path });
-  t.is(unsaved.status, 403, 'any other file goes to nobody either before it was saved');
+  mkdirSync(join(folder, 'secrets'));
+  symlinkSync(path, join(folder, 'secrets', 'link'));
+  for (const stolen of [path, join(folder, 'secrets', 'link'), dayKey, '/proc/self/environ']) {
+    for (const act of ['test', 'save'] as const) {
+      const refused = await ann.post('/mail', act, { ...elsewhere, 'alerts-mail-passwordFile': stolen });
+      t.is(refused.status, 403, `any other file of ours: ${stolen}`);
+      t.true(refused.body.includes('is not where a password file may be'));
+      t.regex(refused.body, /id="f-alerts-mail-passwordFile"[^>]*aria-invalid="true"/);
+    }
+  }
+  const unsaved = await ann.post('/mail', 'test', {
+    ...elsewhere,
+    'alerts-mail-passwordFile': join(folder, 'secrets', 'laid'),
+  });
+  t.is(unsaved.status, 403, 'one that IT laid goes to nobody before it was saved');
   t.is(file(), now);
 });
 
 test('A-05 attack: a stolen login has no password sent elsewhere out of a file that IT laid on the machine', async t => {
   const { ann, folder, file } = await open(t);
-  const laid = join(folder, 'laid');
+  mkdirSync(join(folder, 'secrets'));
+  const laid = join(folder, 'secrets', 'laid');
   writeFileSync(laid, PASSWORD, { mode: 0o600 });
   t.is((await ann.post('/mail', 'save', mailOf({ ...SOMEWHERE, passwordFile: laid }))).status, 303);
   const now = file();
-  symlinkSync(laid, join(folder, 'link'));
-  for (const path of [laid, join(folder, 'config-history', '..', 'laid'), join(folder, 'link')]) {
+  symlinkSync(laid, join(folder, 'secrets', 'link'));
+  for (const path of [laid, join(folder, 'keys', '..', 'secrets', 'laid'), join(folder, 'secrets', 'link')]) {
     const refused = await ann.post('/mail', 'save', mailOf({ ...SOMEWHERE, host: 'localhost', passwordFile: path }));
     t.is(refused.status, 403, path);
     t.true(refused.body.includes('was not saved for localhost'));
   }
   t.is(file(), now);
-  const other = join(folder, 'other');
+  const other = join(folder, 'secrets', 'other');
   writeFileSync(other, PASSWORD, { mode: 0o600 });
   const moved = mailOf({ ...SOMEWHERE, host: 'localhost', passwordFile: other });
   t.is((await ann.post('/mail', 'save', moved)).status, 303, 'one that is new goes with its server');
+});
+
+test('A-05 attack: a stolen login has a password sent to no other port of its host', async t => {
+  const { ann, config, file } = await open(t);
+  t.is((await ann.post('/mail', 'save', { ...mailOf(SOMEWHERE), password: PASSWORD })).status, 303);
+  const now = file();
+  const kept = { ...mailOf(SOMEWHERE), 'alerts-mail-passwordFile': config().alerts.mail?.passwordFile ?? '' };
+  for (const over of [{ 'alerts-mail-port': '2525' }, { 'alerts-mail-security': 'tls' }]) {
+    for (const act of ['test', 'save'] as const) {
+      const refused = await ann.post('/mail', act, { ...kept, ...over });
+      t.is(refused.status, 403);
+      t.regex(refused.body, /was not saved for mail\.example\.com:(2525|465)/);
+    }
+  }
+  t.is(file(), now);
+  t.is((await ann.post('/mail', 'save', { ...kept, 'alerts-mail-port': '587' })).status, 303, 'the same, said in full');
 });
 
 test('A-05 attack: a held password is found by its own account and page only', async t => {

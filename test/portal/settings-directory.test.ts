@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { CONFIG_FILE, type DirectoryConfig, parseConfig } from '../../appliance/config.ts';
 import { ROLES } from '../../appliance/identity/member.ts';
+import { CREDENTIALS } from '../../appliance/pki/password-files.ts';
 import { groupDn, SERVICE_PASSWORD, Slapd } from '../support/slapd.ts';
 import { askSocket } from './ask-socket.ts';
 import { openTestDesk } from './open-support.ts';
@@ -57,6 +58,7 @@ function fieldsOf({ users, groups, ...directory }: DirectoryConfig, password = '
   ];
 }
 
+process.env[CREDENTIALS] = '/etc/appliance'; // as systemd does
 const SOMEWHERE: DirectoryConfig = {
   ...{ servers: ['ldaps://dc1.example.com', 'ldap://dc2.example.com:389'], library: 'ldapts', authorities: null },
   ...{ bindDn: 'cn=appliance,dc=example,dc=com', bindPasswordFile: '/etc/appliance/password', timeoutSeconds: 7 },
@@ -179,8 +181,14 @@ test('A-05 C-05 the directory is tried with what is typed, before it is saved, a
     bindPasswordFile: kept,
     servers: [...slapd.config().servers, 'ldaps://127.0.0.1:1'],
   };
-  for (const act of ['test', 'save'] as const) {
-    const refused = await post(act, [...fieldsOf(elsewhere), ...rows]);
+  const otherPort = { ...elsewhere, servers: ['ldaps://localhost:1'] };
+  for (const [act, to] of [
+    ['test', elsewhere],
+    ['save', elsewhere],
+    ['test', otherPort],
+    ['save', otherPort],
+  ] as const) {
+    const refused = await post(act, [...fieldsOf(to), ...rows]);
     t.is(refused.status, 403, 'attack: a further server is given the password that is kept');
     t.true(refused.body.includes('was not saved for'));
   }

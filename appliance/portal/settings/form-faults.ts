@@ -4,10 +4,11 @@ import type { Form } from '../web/forms.ts';
 import type { SettingsField } from './fields.ts';
 
 /** Their hint begins with the key. */
+const ABOUT_A_FILE = ['config.key-as-password', 'config.password-place'];
 const ABOUT_A_KEY = [
+  ...ABOUT_A_FILE,
   'settings.shut-out',
   'settings.no-such-place',
-  'settings.key-as-password',
   'settings.password-elsewhere',
   'settings.password-forgotten',
 ];
@@ -18,8 +19,11 @@ export function faultsByField(form: Form, fields: readonly SettingsField[], text
   if (fault === null) return {};
   if (ABOUT_A_KEY.includes(fault.code)) {
     const [key = ''] = fault.hint.split(':');
-    const field = fields.find(one => one.key === key);
-    const said = `${fault.message} ${fault.hint.slice(key.length + 2)}`;
+    const ofKey = fields.filter(one => one.key === key);
+    // A password's field and that of its file are of one key.
+    const field = ABOUT_A_FILE.includes(fault.code) ? ofKey.findLast(one => one.kind !== 'secret') : ofKey[0];
+    const [first = '', ...rest] = fault.hint.slice(key.length + 2);
+    const said = `${fault.message} ${first.toUpperCase()}${rest.join('')}`;
     return field === undefined ? {} : { errors: { [field.name]: said }, fault: null };
   }
   if (fault.code !== 'config.malformed') return {};

@@ -1,13 +1,14 @@
 // Passwords of other machines that IT types on the pages. Each is a file of its own in `keys/`, 0600 and never overwritten; the
 // configuration names the file, so that its earlier versions and a diagnostics bundle hold no password, and going back finds the old one.
-// A page never gives one away: it goes to the machine it was saved for, and to no other.
+// A page never gives one away: it goes to the machine and port it was saved for, and to no other.
 import { randomBytes } from 'node:crypto';
 import { readdirSync, realpathSync, rmSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import type { ApplianceConfig } from '../../config.ts';
 import { ApplianceError } from '../../errors.ts';
 import { prepareKeysFolder, syncFolder, writeNewFile } from '../../pki/key-files.ts';
-import { DAY_KEYS_FOLDER } from '../../store/session-key-backup.ts';
+import { checkPasswordFile, type PasswordUse, passwordPlace, passwordUses } from '../../pki/password-files.ts';
+import { mailPort } from '../status/mail.ts';
 
 const OURS = /^(mail|directory)-password-[0-9a-f]{16}$/;
 
@@ -20,23 +21,18 @@ export interface NewSecret {
 /** Configurations that were saved, now and before. */
 type Known = () => readonly ApplianceConfig[];
 
-/** A password file that a configuration names, and whom it is for. */
-interface SecretUse {
-  /** Of the block it stands in. */
-  readonly page: string;
-  readonly key: string;
-  readonly path: string;
-  readonly hosts: readonly string[];
+interface SecretUse extends PasswordUse {
+  /** Whom it is for: host and port. */
+  readonly servers: readonly string[];
 }
 
 export class SecretFiles {
+  readonly #dataFolder: string;
   readonly #folder: string;
-  /** Nothing but ours in them is a password. */
-  readonly #keyFolders: readonly string[];
 
   constructor(dataFolder: string) {
+    this.#dataFolder = dataFolder;
     this.#folder = prepareKeysFolder(dataFolder);
-    this.#keyFolders = [this.#folder, join(dataFolder, DAY_KEYS_FOLDER)];
   }
 
   /** Nothing is written yet. */
@@ -63,66 +59,47 @@ export class SecretFiles {
 
   /**
    * @param typed the password that comes with this one
-   * @throws ApplianceError `settings.key-as-password`, `settings.password-elsewhere`
+   * @throws ApplianceError `settings.password-elsewhere`, or as `checkPasswordFile`
    */
   check(config: ApplianceConfig, known: Known, typed: NewSecret | null): void {
     for (const use of usesIn(config)) {
-      if (use.path === typed?.path || isKnown(use, known)) continue;
-      if (!this.#isInside(use.path)) {
-        if (isNamed(use.path, known)) throw elsewhere(use, 'type it, or give another file');
-        continue;
-      }
-      const name = basename(use.path);
-      if (!OURS.test(name) || !name.startsWith(use.page)) {
-        throw new ApplianceError(
-          'refused',
-          'settings.key-as-password',
-          `${name} is a key of the appliance, no password`,
-          {
-            hint: `${use.key}: give another file, or type the password.`,
-          },
-        );
-      }
-      throw elsewhere(use, 'type it');
+      if (use.path === typed?.path) continue;
+      checkPasswordFile(this.#dataFolder, use);
+      if (isKnown(use, known)) continue;
+      if (passwordPlace(this.#dataFolder, use.path) === 'kept') throw elsewhere(use, 'type it');
+      if (isNamed(use.path, known)) throw elsewhere(use, 'type it, or give another file');
     }
   }
 
   /** As `check`, for a test: what stands in any file goes to the machine it was saved for. */
   checkTest(config: ApplianceConfig, known: Known, page: string, typed: NewSecret | null): void {
     const use = usesIn(config).find(one => one.page === page);
-    if (use !== undefined && use.path !== typed?.path && !isKnown(use, known))
-      throw elsewhere(use, 'type it for the test, or save first');
-  }
-
-  /** Wherever a link leads. */
-  #isInside(path: string): boolean {
-    const folder = dirname(realPath(path));
-    return this.#keyFolders.some(one => realPath(one) === folder);
+    if (use === undefined || use.path === typed?.path) return;
+    checkPasswordFile(this.#dataFolder, use);
+    if (!isKnown(use, known)) throw elsewhere(use, 'type it for the test, or save first');
   }
 }
 
-function usesIn({ alerts: { mail }, directory }: ApplianceConfig): SecretUse[] {
-  const ofMail = { page: 'mail', key: 'alerts.mail.passwordFile' } as const;
-  const ofDirectory = { page: 'directory', key: 'directory.bindPasswordFile' } as const;
-  return [
-    ...(mail === null || mail.passwordFile === null
-      ? []
-      : [{ ...ofMail, path: mail.passwordFile, hosts: [mail.host] }]),
-    ...(directory === null
-      ? []
-      : [{ ...ofDirectory, path: directory.bindPasswordFile, hosts: directory.servers.map(hostOf) }]),
-  ];
+function usesIn(config: ApplianceConfig): SecretUse[] {
+  const { mail } = config.alerts;
+  const servers = {
+    mail: mail === null ? [] : [`${mail.host}:${mailPort(mail)}`],
+    directory: config.directory?.servers.map(serverOf) ?? [],
+  };
+  return passwordUses(config).map(use => ({ ...use, servers: servers[use.page] }));
 }
 
-function hostOf(url: string): string {
-  return url.replace(/^ldaps?:\/\//, '').replace(/:\d+$/, '');
+/** With the port that holds where none is named (RFC 4516). */
+function serverOf(url: string): string {
+  const server = url.replace(/^ldaps?:\/\//, '');
+  return /:\d+$/.test(server) ? server : `${server}:${url.startsWith('ldaps:') ? 636 : 389}`;
 }
 
-function isKnown({ key, path, hosts }: SecretUse, known: Known): boolean {
+function isKnown({ key, path, servers }: SecretUse, known: Known): boolean {
   const before = known()
     .flatMap(usesIn)
     .filter(one => one.key === key && one.path === path);
-  return before.length > 0 && hosts.every(host => before.some(one => one.hosts.includes(host)));
+  return before.length > 0 && servers.every(server => before.some(one => one.servers.includes(server)));
 }
 
 /** Whether any of them names that file, by whatever path. */
@@ -131,8 +108,8 @@ function isNamed(path: string, known: Known): boolean {
 }
 
 /** @param way out of it */
-function elsewhere({ key, hosts }: SecretUse, way: string): ApplianceError {
-  const text = `the password in that file was not saved for ${hosts.join(', ')}`;
+function elsewhere({ key, servers }: SecretUse, way: string): ApplianceError {
+  const text = `the password in that file was not saved for ${servers.join(', ')}`;
   return new ApplianceError('refused', 'settings.password-elsewhere', text, {
     hint: `${key}: ${way}. One that is kept goes to nobody but whom it was saved for.`,
   });

@@ -5,7 +5,7 @@ import { createTransport } from 'nodemailer';
 import type { MailConfig } from '../../config.ts';
 import { ApplianceError, describeError } from '../../errors.ts';
 import { clientTls, trustIn } from '../../pki/client-tls.ts';
-import { checkPrivate } from '../../pki/key-files.ts';
+import { checkPrivatePassword } from '../../pki/password-files.ts';
 import type { SendOptions } from './syslog.ts';
 
 /** @property password in place of the one in the file */
@@ -80,7 +80,7 @@ async function securityOf({ host, security, authorities, user, passwordFile }: M
 
 async function readPassword(path: string | null): Promise<string> {
   if (path === null) throw new Error('alerts.mail.passwordFile is not set');
-  checkPrivate(path);
+  checkPrivatePassword(path);
   const file = await stat(path);
   if (!file.isFile() || file.size > MAX_PASSWORD_BYTES)
     throw new Error(`${path} is too large for a password, or no file`);
