@@ -240,10 +240,38 @@ test('G-01 B-04 the console tells of its actions and of the codes', async t => {
   await console.post(`/sessions/${id}/actions`, { consentId: newId(), action: 'send-files', stage: 'asked' });
   t.true((await at.entries()).some(({ event, sessionId }) => event === 'action.console-said' && sessionId === id));
   await console.post(`/sessions/${id}/codes`, { linkId: toBase64Url(linkId), match: true });
-  t.is(await console.refused(`/sessions/${id}/codes`, { linkId: newId(), match: true }), 'session.other-link');
   leg.say({ type: 'codes', linkId, match: true });
   await leg.next('compared');
   t.true((await console.get<SessionDetail>(`/sessions/${id}`)).session.areCodesCompared);
+});
+
+test('B-04 what a technician says of a link before the customer’s side has told of it counts once that has', async t => {
+  const at = await openTestDesk();
+  t.teardown(() => at.close());
+  const { id, owner, leg, linkId } = await linked(at);
+  const console = at.consoleOf(owner);
+  const isCompared = async () => (await console.get<SessionDetail>(`/sessions/${id}`)).session.areCodesCompared;
+  const [other, next, last] = [newId(), newId(), newId()];
+  const say = (link: string, match: boolean) => console.post(`/sessions/${id}/codes`, { linkId: link, match });
+  const starts = async (link: string) => {
+    leg.say({ type: 'link-started', linkId: fromBase64Url(link), handshake: bytes(32) });
+    leg.say({ type: 'codes', linkId: fromBase64Url(link), match: true });
+    await leg.settled();
+  };
+  await say(other, true); // of a link that never comes to be
+  leg.say({ type: 'codes', linkId, match: true });
+  await say(next, true);
+  await starts(next);
+  t.deepEqual((await leg.next('compared')).linkId, fromBase64Url(next));
+  t.true(await isCompared());
+  await say(last, false);
+  await starts(last);
+  t.false(await isCompared());
+  const differ = (await at.entries()).filter(({ event }) => event === 'session.codes-differ');
+  t.deepEqual(
+    differ.map(({ detail }) => detail),
+    [{ linkId: last, side: 'technician' }],
+  );
 });
 
 test('E-02 E-03 status, technicians and replies', async t => {

@@ -91,7 +91,8 @@ export class Inside {
   }
 
   async #startLink(linkId: string, handshakeHash: string): Promise<null> {
-    await this.#parts.support.sessions.startLink(this.#parts.sessionId, { linkId, handshakeHash });
+    const { support, sessionId } = this.#parts;
+    await support.codes.linkStarted(await support.sessions.startLink(sessionId, { linkId, handshakeHash }));
     return null;
   }
 
