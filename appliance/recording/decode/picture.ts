@@ -20,9 +20,15 @@ export interface Lossy {
   readonly jpeg: Bytes;
 }
 
+/** The low byte is the first: no machine this runs on has it otherwise. */
+export function wordsOf(pixels: Bytes): Uint32Array {
+  return new Uint32Array(pixels.buffer, pixels.byteOffset, pixels.length / CHANNELS);
+}
+
 export class Picture {
   #grid: TileGrid;
   #pixels: Bytes;
+  #words: Uint32Array;
   #changed: Uint8Array;
   #moves = new Map<string, Move>();
   /** JPEGs since somebody looked, and for each tile the one that drew all of it last, counted from 1. */
@@ -33,6 +39,7 @@ export class Picture {
   constructor(width: number, height: number) {
     this.#grid = new TileGrid(width, height);
     this.#pixels = new Uint8Array(width * height * CHANNELS);
+    this.#words = wordsOf(this.#pixels);
     this.#changed = new Uint8Array(this.#grid.count);
     this.#lossyOf = new Uint32Array(this.#grid.count);
   }
@@ -44,6 +51,11 @@ export class Picture {
   /** Blue, green, red and one that means nothing, row by row. */
   get pixels(): Bytes {
     return this.#pixels;
+  }
+
+  /** The same, a pixel in each. */
+  get words(): Uint32Array {
+    return this.#words;
   }
 
   get isResized(): boolean {
@@ -87,6 +99,7 @@ export class Picture {
     if (width === this.#grid.width && height === this.#grid.height) return;
     this.#grid = new TileGrid(width, height);
     this.#pixels = new Uint8Array(width * height * CHANNELS);
+    this.#words = wordsOf(this.#pixels);
     this.#changed = new Uint8Array(this.#grid.count);
     this.#lossyOf = new Uint32Array(this.#grid.count);
     this.#lossy = [];
@@ -132,13 +145,11 @@ export class Picture {
   }
 
   fill(area: RfbArea, blue: number, green: number, red: number): void {
-    const line = new Uint8Array(area.width * CHANNELS);
-    for (let at = 0; at < line.length; at += CHANNELS) {
-      line[at] = blue;
-      line[at + 1] = green;
-      line[at + 2] = red;
+    const word = blue | (green << 8) | (red << 16);
+    for (let row = area.y; row < area.y + area.height; row++) {
+      const at = row * this.#grid.width + area.x;
+      this.#words.fill(word, at, at + area.width);
     }
-    for (let row = area.y; row < area.y + area.height; row++) this.#pixels.set(line, this.at(area.x, row));
     this.touch(area);
   }
 

@@ -15,7 +15,8 @@ const MAX_PLAIN_BYTES = 4 * 1024 * 1024;
 export class ZstdDecoder {
   readonly #source: ByteSource;
   #stream: Inflater | null = null;
-  readonly #palette = new Uint8Array(PLACES * CHANNELS);
+  /** Blue, green, red from the lowest byte. */
+  readonly #palette = new Uint32Array(PLACES);
 
   constructor(source: ByteSource) {
     this.#source = source;
@@ -45,27 +46,24 @@ export class ZstdDecoder {
     this.#change(plain);
     const palette = this.#palette;
     if (kind === KIND.fill) {
-      const at = plain.uint(1) * CHANNELS;
-      return void picture.fill(area, palette[at] ?? 0, palette[at + 1] ?? 0, palette[at + 2] ?? 0);
+      const colour = palette[plain.uint(1)] ?? 0;
+      return void picture.fill(area, colour & 255, (colour >> 8) & 255, colour >> 16);
     }
     const places = plain.bytes(area.width * area.height);
+    const { words, grid } = picture;
     let from = 0;
-    for (let row = 0; row < area.height; row++) {
-      let to = picture.at(area.x, area.y + row);
-      for (let column = 0; column < area.width; column++, to += CHANNELS) {
-        const at = (places[from++] ?? 0) * CHANNELS;
-        picture.pixels[to] = palette[at] ?? 0;
-        picture.pixels[to + 1] = palette[at + 1] ?? 0;
-        picture.pixels[to + 2] = palette[at + 2] ?? 0;
-      }
+    for (let row = area.y; row < area.y + area.height; row++) {
+      const start = row * grid.width + area.x;
+      for (let to = start; to < start + area.width; to++) words[to] = palette[places[from++] ?? 0] ?? 0;
     }
     picture.touch(area);
   }
 
   #change(plain: ByteReader): void {
     for (let changes = plain.uint(1); changes > 0; changes--) {
-      const at = plain.uint(1) * CHANNELS;
-      this.#palette.set(plain.bytes(3), at);
+      const at = plain.uint(1);
+      const [blue = 0, green = 0, red = 0] = plain.bytes(3);
+      this.#palette[at] = blue | (green << 8) | (red << 16);
     }
   }
 }

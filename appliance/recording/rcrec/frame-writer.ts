@@ -10,27 +10,35 @@ import {
   type TileGrid,
   writeRecord,
 } from '../../protocol/rcrec-records.ts';
-import { CHANNELS, type Move, type Picture } from '../decode/picture.ts';
+import { CHANNELS, type Move, type Picture, wordsOf } from '../decode/picture.ts';
 
 interface Source {
   readonly grid: TileGrid;
   readonly pixels: Bytes;
+  /** The same, a pixel in each. */
+  readonly words: Uint32Array;
 }
+
+const STILL: Move = { dx: 0, dy: 0 };
+/** What is no colour in a pixel means nothing. */
+const COLOUR = 0xff_ff_ff;
 
 export class FrameWriter {
   /** As it is recorded: what a player has after the last frame. */
   #shown: Source | null = null;
-  /** What each tile of it is known by. */
-  #keys: string[] = [];
+  /** 1 for each tile of which a player has these very pixels: a JPEG comes out a little different in each decoder. */
+  #exact = new Uint8Array();
   readonly #places = new Map<string, number>();
   #memory: string[] = [];
   #memorised = 0;
   readonly #room = new Uint8Array(TILE_SIDE * TILE_SIDE * TILE_PIXEL_BYTES);
+  readonly #roomWords = new Uint32Array(this.#room.buffer);
 
   /** What is new in the picture since the last frame. */
   write(picture: Picture, to: ByteWriter): void {
     if (this.#shown === null || picture.isResized) {
-      this.#shown = { grid: picture.grid, pixels: picture.pixels.slice() };
+      const pixels = picture.pixels.slice();
+      this.#shown = { grid: picture.grid, pixels, words: wordsOf(pixels) };
       this.writeWhole(to);
     } else this.#writeChanges(picture, this.#shown, to);
     picture.seen();
@@ -41,46 +49,43 @@ export class FrameWriter {
     const shown = this.#shown;
     if (shown === null) return;
     const { grid } = shown;
-    this.#keys = [];
+    this.#exact = new Uint8Array(grid.count);
     this.#places.clear();
     this.#memory = [];
     this.#memorised = 0;
     writeRecord(to, { type: 'size', width: grid.width, height: grid.height });
-    for (let tile = 0; tile < grid.count; tile++) {
-      const pixels = this.#pixelsOf(shown, grid.area(tile));
-      this.#writeTile(tile, keyOf(pixels), pixels, to);
-    }
+    for (let tile = 0; tile < grid.count; tile++) this.#writeTile(tile, this.#pixelsOf(shown, grid.area(tile)), to);
   }
 
   #writeChanges(picture: Picture, shown: Source, to: ByteWriter): void {
-    const { grid, moves } = picture;
-    const others: { readonly tile: number; readonly key: string }[] = [];
+    const { grid, moves, lossy } = picture;
+    const before = this.#exact.slice();
+    const others: number[] = [];
     for (let tile = 0; tile < grid.count; tile++) {
       if (!picture.isTileChanged(tile)) continue;
-      if (picture.isTileLossy(tile)) {
-        this.#keys[tile] = '';
-        continue;
-      }
+      this.#exact[tile] = 0;
+      if (picture.isTileLossy(tile)) continue;
       const area = grid.area(tile);
-      const key = keyOf(this.#pixelsOf(picture, area));
-      if (key === this.#keys[tile]) continue;
-      const move = moves.find(candidate => isMoved(picture, shown, area, candidate));
+      // A JPEG may reach into a tile that is another by now, or as it was: that comes after it.
+      const move = lossy.some(one => isOver(one.area, area))
+        ? undefined
+        : [STILL, ...moves].find(one => isExact(before, grid, area, one) && isMoved(picture, shown, area, one));
       if (move === undefined) {
-        others.push({ tile, key });
+        others.push(tile);
         continue;
       }
-      writeRecord(to, { type: 'copy', tile, x: area.x - move.dx, y: area.y - move.dy });
-      this.#keys[tile] = key;
+      if (move !== STILL) writeRecord(to, { type: 'copy', tile, x: area.x - move.dx, y: area.y - move.dy });
+      this.#exact[tile] = 1;
     }
-    // A JPEG may reach into tiles that are others by now: they come after it.
-    for (const { area, jpeg } of picture.lossy) writeRecord(to, { type: 'jpeg', ...area, jpeg });
-    for (const { tile, key } of others) this.#writeTile(tile, key, this.#pixelsOf(picture, grid.area(tile)), to);
+    for (const { area, jpeg } of lossy) writeRecord(to, { type: 'jpeg', ...area, jpeg });
+    for (const tile of others) this.#writeTile(tile, this.#pixelsOf(picture, grid.area(tile)), to);
     for (let tile = 0; tile < grid.count; tile++)
       if (picture.isTileChanged(tile)) takeOver(picture, shown, grid.area(tile));
   }
 
-  #writeTile(tile: number, key: string, pixels: Bytes, to: ByteWriter): void {
-    this.#keys[tile] = key;
+  #writeTile(tile: number, pixels: Bytes, to: ByteWriter): void {
+    this.#exact[tile] = 1;
+    const key = keyOf(pixels);
     const place = this.#places.get(key);
     if (place !== undefined) return void writeRecord(to, { type: 'known', tile, place });
     writeRecord(to, { type: 'tile', tile, pixels });
@@ -92,15 +97,29 @@ export class FrameWriter {
   }
 
   /** Blue, green, red; valid until the next call. */
-  #pixelsOf({ grid, pixels }: Source, { x, y, width, height }: TileArea): Bytes {
-    const room = this.#room;
+  #pixelsOf({ grid, words }: Source, { x, y, width, height }: TileArea): Bytes {
+    const [room, packed] = [this.#room, this.#roomWords];
+    const fours = width & ~3; // four pixels are three words, where a line begins at one
+    const isWhole = fours === width;
     let to = 0;
     for (let row = y; row < y + height; row++) {
-      let from = (row * grid.width + x) * CHANNELS;
-      for (const end = from + width * CHANNELS; from < end; from += CHANNELS, to += TILE_PIXEL_BYTES) {
-        room[to] = pixels[from] ?? 0;
-        room[to + 1] = pixels[from + 1] ?? 0;
-        room[to + 2] = pixels[from + 2] ?? 0;
+      let from = row * grid.width + x;
+      const end = from + width;
+      if (isWhole) {
+        for (let at = to >> 2; from < end; from += 4, at += 3) {
+          const [one, two] = [(words[from] ?? 0) & COLOUR, (words[from + 1] ?? 0) & COLOUR];
+          const [three, four] = [(words[from + 2] ?? 0) & COLOUR, (words[from + 3] ?? 0) & COLOUR];
+          packed[at] = one | (two << 24);
+          packed[at + 1] = (two >>> 8) | (three << 16);
+          packed[at + 2] = (three >>> 16) | (four << 8);
+        }
+        to += width * TILE_PIXEL_BYTES;
+      }
+      for (; from < end; from++, to += TILE_PIXEL_BYTES) {
+        const word = words[from] ?? 0;
+        room[to] = word;
+        room[to + 1] = word >>> 8;
+        room[to + 2] = word >>> 16;
       }
     }
     return room.subarray(0, to);
@@ -112,17 +131,30 @@ function keyOf(pixels: Bytes): string {
   return hash('sha256', pixels, 'latin1');
 }
 
+function isOver(one: TileArea, other: TileArea): boolean {
+  const isAcross = one.x < other.x + other.width && other.x < one.x + one.width;
+  return isAcross && one.y < other.y + other.height && other.y < one.y + one.height;
+}
+
+/** Whether a player has the very pixels of where the tile came from; false, too, where that is not in the picture. */
+function isExact(exact: Uint8Array, grid: TileGrid, { x, y, width, height }: TileArea, { dx, dy }: Move): boolean {
+  const [left, top] = [x - dx, y - dy];
+  if (left < 0 || top < 0 || left + width > grid.width || top + height > grid.height) return false;
+  const [first, last] = [Math.floor(left / TILE_SIDE), Math.floor((left + width - 1) / TILE_SIDE)];
+  for (let row = Math.floor(top / TILE_SIDE); row <= Math.floor((top + height - 1) / TILE_SIDE); row++)
+    for (let column = first; column <= last; column++) if (exact[row * grid.columns + column] !== 1) return false;
+  return true;
+}
+
 /** Whether the tile is what was there, that much away, in the picture as it is recorded. */
-function isMoved(now: Source, before: Source, area: TileArea, { dx, dy }: Move): boolean {
-  const { x, y, width, height } = area;
-  const [fromX, fromY] = [x - dx, y - dy];
-  const { grid } = before;
-  if (fromX < 0 || fromY < 0 || fromX + width > grid.width || fromY + height > grid.height) return false;
-  const [to, from] = [bufferOf(now.pixels), bufferOf(before.pixels)];
-  for (let row = 0; row < height; row++) {
-    const at = ((y + row) * grid.width + x) * CHANNELS;
-    const was = ((fromY + row) * grid.width + fromX) * CHANNELS;
-    if (to.compare(from, was, was + width * CHANNELS, at, at + width * CHANNELS) !== 0) return false;
+function isMoved(now: Source, before: Source, { x, y, width, height }: TileArea, { dx, dy }: Move): boolean {
+  const line = now.grid.width;
+  const [to, from] = [now.words, before.words];
+  const back = dy * line + dx;
+  for (let row = y; row < y + height; row++) {
+    const start = row * line + x;
+    for (let at = start; at < start + width; at++)
+      if ((((to[at] ?? 0) ^ (from[at - back] ?? 0)) & COLOUR) !== 0) return false;
   }
   return true;
 }
