@@ -67,6 +67,39 @@ const KERNEL32 = {
   GlobalSize: { arguments: ['u64'], return: 'u64' },
 } as const;
 
+const SYSTEM_FOLDER = { GetSystemDirectoryW: { arguments: ['pointer', 'u32'], return: 'u32' } } as const;
+const MAX_PATH = 260;
+
+const SESSION = {
+  WTSQuerySessionInformationW: { arguments: ['u64', 'u32', 'i32', 'pointer', 'pointer'], return: 'i32' },
+  WTSFreeMemory: { arguments: ['u64'], return: 'void' },
+} as const;
+
+/** By its whole path: wtsapi32 is none of those that Windows takes from its own folder whatever lies beside the program. */
+export function openWindowsSession() {
+  const folder = Buffer.alloc(MAX_PATH * 2);
+  const length = dlopen('kernel32.dll', SYSTEM_FOLDER).functions.GetSystemDirectoryW(folder, MAX_PATH);
+  return dlopen(`${folder.toString('utf16le', 0, length * 2)}\\wtsapi32.dll`, SESSION).functions;
+}
+
+export type WindowsSessionCalls = ReturnType<typeof openWindowsSession>;
+
+const CURRENT_SERVER = 0n;
+const CURRENT_SESSION = 0xffff_ffff;
+const SESSION_INFO_EX = 25;
+
+/** WTSINFOEXW of the session this runs in. @returns null where Windows doesn't tell */
+export function readSessionInfo(calls: WindowsSessionCalls): Buffer | null {
+  const [address, length] = [Buffer.alloc(8), Buffer.alloc(4)];
+  if (calls.WTSQuerySessionInformationW(CURRENT_SERVER, CURRENT_SESSION, SESSION_INFO_EX, address, length) === 0)
+    return null;
+  const place = address.readBigUInt64LE();
+  if (place === 0n) return null;
+  const info = Buffer.from(toArrayBuffer(place, length.readUInt32LE(), true));
+  calls.WTSFreeMemory(place);
+  return info;
+}
+
 export function openWindowsInput() {
   return dlopen('user32.dll', INPUT).functions;
 }

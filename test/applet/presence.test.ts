@@ -4,6 +4,7 @@ import test from 'ava';
 import { POLL_MS, watchLockHint } from '../../appliance/applet/presence/lock-hint.ts';
 import { watchScreenSaver } from '../../appliance/applet/presence/screen-saver.ts';
 import { anySign } from '../../appliance/applet/presence/watch.ts';
+import { isSessionAway, watchWindowsSession } from '../../appliance/applet/presence/windows-session.ts';
 import { systemClock } from '../../appliance/clock.ts';
 import { Logind } from '../support/logind.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -90,4 +91,50 @@ test('D-06 who is away by two signs is away once, and back when both are gone', 
   const [locked, blank] = [sign(), sign()];
   for (const say of [() => blank(true), () => locked(true), () => blank(false), () => locked(false)]) say();
   t.deepEqual(told, [true, false]);
+});
+
+/** WTSINFOEXW as 64-bit Windows lays it out; what follows is names and times. */
+function sessionInfo(state: number, flags: number, level = 1): Buffer {
+  const info = Buffer.alloc(232);
+  info.writeUInt32LE(level, 0);
+  info.writeUInt32LE(3, 8);
+  info.writeInt32LE(state, 12);
+  info.writeInt32LE(flags, 16);
+  return info;
+}
+
+const [ACTIVE, DISCONNECTED] = [0, 4];
+const [LOCKED, UNLOCKED, UNKNOWN] = [0, 1, -1];
+
+test('D-06 a session of Windows is away when it is locked or another is shown, and nothing is made of what can’t be read', t => {
+  t.true(isSessionAway(sessionInfo(ACTIVE, LOCKED)));
+  t.true(isSessionAway(sessionInfo(DISCONNECTED, UNLOCKED)));
+  t.false(isSessionAway(sessionInfo(ACTIVE, UNLOCKED)));
+  t.false(isSessionAway(sessionInfo(ACTIVE, UNKNOWN)));
+  for (const info of [
+    null,
+    Buffer.alloc(0),
+    sessionInfo(ACTIVE, LOCKED).subarray(0, 19),
+    sessionInfo(ACTIVE, LOCKED, 2),
+  ])
+    t.is(isSessionAway(info), null);
+});
+
+test('D-06 a session of Windows is asked every five seconds, and told when it changes', t => {
+  const clock = new ManualClock();
+  const told: boolean[] = [];
+  let info: Buffer | null = sessionInfo(ACTIVE, UNLOCKED);
+  const stop = watchWindowsSession({ clock, read: () => info, tell: isAway => told.push(isAway) });
+  const then = (next: Buffer | null) => {
+    info = next;
+    clock.advance(5000);
+  };
+  then(sessionInfo(ACTIVE, LOCKED));
+  then(sessionInfo(ACTIVE, LOCKED));
+  then(null);
+  t.deepEqual(told, [true]);
+  then(sessionInfo(ACTIVE, UNLOCKED));
+  t.deepEqual(told, [true, false]);
+  stop();
+  t.is(clock.timers, 0);
 });

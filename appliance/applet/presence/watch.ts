@@ -2,6 +2,7 @@
 import type { Clock } from '../../clock.ts';
 import { watchLockHint } from './lock-hint.ts';
 import { watchScreenSaver } from './screen-saver.ts';
+import { sessionReader, watchWindowsSession } from './windows-session.ts';
 
 export interface PresenceOptions {
   readonly clock: Clock;
@@ -10,12 +11,18 @@ export interface PresenceOptions {
 
 /** @param tell at each change; nothing is told of systems that can't be asked. @returns stops it */
 export function watchPresence(options: PresenceOptions, tell: (isAway: boolean) => void): () => void {
+  if (process.platform === 'win32') return watchWindows(options.clock, tell);
   if (process.platform !== 'linux') return () => undefined;
   const sign = anySign(tell);
   const stops = [watchLockHint({ ...options, tell: sign() }), watchScreenSaver({ ...options, tell: sign() })];
   return () => {
     for (const stop of stops) stop();
   };
+}
+
+function watchWindows(clock: Clock, tell: (isAway: boolean) => void): () => void {
+  const read = sessionReader();
+  return read === null ? () => undefined : watchWindowsSession({ clock, read, tell });
 }
 
 /** Where one is there, he is away; where none is any more, he is back. @returns makes one, which takes what it says */

@@ -79,7 +79,7 @@ export const policyWords: Readonly<Record<PolicyKey, PolicyWords>> = {
   },
   customerAway: {
     name: 'With nobody at the screen',
-    hint: 'When the customer’s screen is locked, blank or another user’s. His Linux program tells it; a browser can’t.',
+    hint: 'When the customer’s screen is locked, blank or another user’s. His program tells it; a browser can’t.',
     choices: [
       { value: 'continue', label: 'what runs goes on' },
       { value: 'view-only', label: 'only viewing goes on' },
