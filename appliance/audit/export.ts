@@ -5,7 +5,7 @@ import type { Reader } from '../store/sql.ts';
 import type { Store } from '../store/store.ts';
 import { listChain, listHeads, type StoredEntry } from './audit-store.ts';
 import { NO_HASH } from './entry.ts';
-import { type DestroyedMonth, listDestroyedMonths } from './retention/retention-store.ts';
+import { type DestroyedMonth, joinMonths, listDestroyedMonths } from './retention/retention-store.ts';
 
 const PAGE = 2000;
 
@@ -52,7 +52,7 @@ async function listParts(store: Store): Promise<(Kept | DestroyedMonth)[]> {
   const gone = new Set(destroyed.map(({ month }) => month));
   const archived = store.archivedMonths().filter(month => !gone.has(month)); // one may be just about to go
   const parts = new Map<string, Kept | DestroyedMonth>();
-  for (const one of destroyed) parts.set(one.month, one);
+  for (const one of joinMonths(destroyed)) parts.set(one.month, one);
   for (const month of archived) parts.set(month, { entries: afterSeq => archivedEntries(store, month, afterSeq) });
   for (const month of store.months())
     parts.set(month, {

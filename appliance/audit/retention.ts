@@ -17,12 +17,13 @@ import {
   findAnyOf,
   insertDestroyedMonth,
   insertHold,
+  joinMonths,
   type LegalHold,
   listDestroyedMonths,
   listHolds,
   readMonthFacts,
 } from './retention/retention-store.ts';
-import { DESTROYED_EVENT } from './verify.ts';
+import { DESTROYED_EVENT, writeGone } from './verify.ts';
 
 export type { LegalHold } from './retention/retention-store.ts';
 
@@ -361,7 +362,11 @@ export class Retention {
       const { entries, firstSeq, lastSeq, lastHash } = facts;
       await store.core.transaction(async tx => {
         await insertDestroyedMonth(tx, { month, firstSeq, lastSeq, lastHash }, clock.now());
-        const detail = { month, entries, fromSeq: firstSeq, throughSeq: lastSeq, hash: lastHash };
+        // All that is gone, each time: the entries that told of the first months are destroyed one day, too.
+        const gone = joinMonths(await listDestroyedMonths(tx))
+          .map(writeGone)
+          .join(' ');
+        const detail = { month, entries, fromSeq: firstSeq, throughSeq: lastSeq, hash: lastHash, gone };
         await audit.append(tx, { event: DESTROYED_EVENT, actor: applianceActor, detail });
       });
     }

@@ -46,6 +46,17 @@ const Line = z.discriminatedUnion('type', [Start, Entry, Head, Cut]);
 /** What the log says of entries it destroyed (audit/retention.ts). */
 export const DESTROYED_EVENT = 'retention.log-destroyed';
 
+interface Gone {
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  readonly lastHash: string;
+}
+
+/** As such an entry names what is gone by then. */
+export function writeGone({ firstSeq, lastSeq, lastHash }: Gone): string {
+  return `${firstSeq}-${lastSeq}:${lastHash}`;
+}
+
 type EntryLine = z.infer<typeof Entry>;
 type HeadLine = z.infer<typeof Head>;
 
@@ -100,8 +111,8 @@ export class LogVerifier {
   #previous: { seq: number; hash: string } | null = null;
   #start: { seq: number; hash: string } | null = null;
   readonly #cuts: z.infer<typeof Cut>[] = [];
-  /** Ends of what was destroyed, as entries of this log tell them. */
-  readonly #destroyed = new Set<string>();
+  /** What was destroyed, as entries of this log tell it. */
+  readonly #destroyed: Gone[] = [];
   #entries = 0;
   #firstSeq: number | null = null;
 
@@ -137,7 +148,7 @@ export class LogVerifier {
       signedSeq = Math.max(signedSeq ?? 0, head.seq);
     }
     for (const cut of this.#cuts) {
-      if (this.#destroyed.has(endOf(cut.seq, cut.hash))) continue;
+      if (this.#isTold({ firstSeq: cut.fromSeq, lastSeq: cut.seq, lastHash: cut.hash })) continue;
       this.#problem(
         cut.seq,
         'cut',
@@ -169,8 +180,7 @@ export class LogVerifier {
     else if (!hashHolds(line, previous.hash)) this.#problem(line.seq, 'changed', `entry ${line.seq} was changed`);
     if (line.body !== undefined && !bodyHolds(line))
       this.#problem(line.seq, 'body', `the body of ${line.seq} was changed`);
-    const { throughSeq, hash } = line.detail;
-    if (line.event === DESTROYED_EVENT) this.#destroyed.add(endOf(throughSeq, hash));
+    if (line.event === DESTROYED_EVENT) this.#destroyed.push(...readGone(line));
     this.#reached(line.seq, line.hash);
   }
 
@@ -193,15 +203,22 @@ export class LogVerifier {
   #startedAt(): Verdict['start'] {
     if (this.#start === null) return 'part';
     const { seq, hash } = this.#start;
-    if (seq > 0) return this.#destroyed.has(endOf(seq, hash)) ? 'retention' : 'part';
+    if (seq > 0) return this.#isTold({ firstSeq: 1, lastSeq: seq, lastHash: hash }) ? 'retention' : 'part';
     return this.#cuts[0]?.fromSeq === 1 ? 'retention' : 'first';
   }
 
-  #headHolds({ log, seq, hash, kid, signature }: HeadLine): boolean {
-    const payload = Buffer.concat([Buffer.from(`${LOG_HEAD_DOMAIN}\0`), canonicalBytes({ log, seq, hash, kid })]);
-    const key = { key: this.#key, dsaEncoding: 'ieee-p1363' as const };
-    const holds = verify('sha256', payload, key, Buffer.from(signature, 'base64url'));
-    if (!holds) this.#problem(seq, 'head-signature', `the head at ${seq} is not signed by the appliance`);
+  /** That all of it was destroyed, and no more than that: one that tells of its end may tell of less of it. */
+  #isTold({ firstSeq, lastSeq, lastHash }: Gone): boolean {
+    if (!this.#destroyed.some(one => one.lastSeq === lastSeq && one.lastHash === lastHash)) return false;
+    let reached = firstSeq - 1;
+    for (const one of this.#destroyed.toSorted((a, b) => a.firstSeq - b.firstSeq))
+      if (one.firstSeq <= reached + 1) reached = Math.max(reached, one.lastSeq);
+    return reached >= lastSeq;
+  }
+
+  #headHolds(head: HeadLine): boolean {
+    const holds = isSigned(head, this.#key);
+    if (!holds) this.#problem(head.seq, 'head-signature', `the head at ${head.seq} is not signed by the appliance`);
     return holds;
   }
 
@@ -218,8 +235,11 @@ export class LogVerifier {
   }
 }
 
-function endOf(seq: unknown, hash: unknown): string {
-  return `${String(seq)} ${String(hash)}`;
+function readGone({ detail: { fromSeq, throughSeq, hash, gone } }: EntryLine): Gone[] {
+  const own = `${String(fromSeq)}-${String(throughSeq)}:${String(hash)}`;
+  return [...`${own} ${String(gone ?? '')}`.matchAll(/(?<= |^)(\d{1,15})-(\d{1,15}):(\S+)/g)].map(
+    ([, first, last, lastHash = '']) => ({ firstSeq: Number(first), lastSeq: Number(last), lastHash }),
+  );
 }
 
 function parseLine(textLine: string): z.infer<typeof Line> | undefined {
@@ -237,6 +257,16 @@ function hashHolds(line: EntryLine, previous: string): boolean {
     return hashEntry(entry, previous) === hash;
   } catch {
     return false; // a value the canonical form can't hold was never hashed by us
+  }
+}
+
+function isSigned({ log, seq, hash, kid, signature }: HeadLine, publicKey: KeyObject): boolean {
+  const key = { key: publicKey, dsaEncoding: 'ieee-p1363' as const };
+  try {
+    const payload = Buffer.concat([Buffer.from(`${LOG_HEAD_DOMAIN}\0`), canonicalBytes({ log, seq, hash, kid })]);
+    return verify('sha256', payload, key, Buffer.from(signature, 'base64url'));
+  } catch {
+    return false; // a value the canonical form can't hold was never signed by us
   }
 }
 

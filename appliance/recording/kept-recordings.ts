@@ -38,8 +38,7 @@ export class KeptRecordings implements Face, ErasableFilms {
   before(before: number): Promise<KeptRecording[]> {
     return attempt(async () => {
       const found: KeptRecording[] = [];
-      // None was ever finished; where the share itself is away, that is told.
-      if (!(await readdir(dirname(this.#finished))).includes('finished')) return found;
+      await this.#checkThere();
       for (const year of await this.#list('', YEAR))
         for (const month of await this.#list(year, TWO_DIGITS)) {
           if (Date.UTC(Number(year), Number(month) - 1) >= before) continue;
@@ -59,11 +58,14 @@ export class KeptRecordings implements Face, ErasableFilms {
     const [, session] = NAME.exec(name) ?? [];
     if (session !== sessionId) return { rcrec: null, avi: null, aviManifest: null };
     const path = join(this.#finished, name);
-    return attempt(async () => ({
-      rcrec: await fileAt(`${path}.rcrec`),
-      avi: await fileAt(`${path}.avi`),
-      aviManifest: await readFile(`${path}.avi.manifest.json`, 'utf8').catch(ifThere),
-    }));
+    return attempt(async () => {
+      await this.#checkThere();
+      return {
+        rcrec: await fileAt(`${path}.rcrec`),
+        avi: await fileAt(`${path}.avi`),
+        aviManifest: await readFile(`${path}.avi.manifest.json`, 'utf8').catch(ifThere),
+      };
+    });
   }
 
   /** The film, and all that is beside it: manifests, the AVI. @throws ApplianceError `recording.share-…` */
@@ -83,7 +85,7 @@ export class KeptRecordings implements Face, ErasableFilms {
   removeOf(id: SessionId, from: number, until: number): Promise<{ readonly films: number; readonly bytes: number }> {
     return attempt(async () => {
       const removed = { films: 0, bytes: 0 };
-      if (!(await readdir(dirname(this.#finished))).includes('finished')) return removed;
+      await this.#checkThere();
       for (const day of daysFrom(from, until)) {
         const names = await readdir(join(this.#finished, day)).catch(ifThere);
         if (names === null) continue;
@@ -95,6 +97,11 @@ export class KeptRecordings implements Face, ErasableFilms {
       }
       return removed;
     });
+  }
+
+  /** The recorder makes the folder before its first film: where it is not, the share is, and nobody knows what is on it. */
+  async #checkThere(): Promise<void> {
+    await stat(this.#finished);
   }
 
   async #ofDay(day: string): Promise<KeptRecording[]> {

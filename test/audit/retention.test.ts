@@ -1,5 +1,5 @@
 // Years of retention on a real store, log and recordings' folder; the clock is moved by hand.
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { exportLog } from '../../appliance/audit/export.ts';
@@ -223,6 +223,49 @@ test('G-03 G-05 attack: a cut that the log does not tell of, or another than it 
   await at.close();
 });
 
+test('G-03 G-05 attack: what a hold has kept is taken out, and said to be destroyed with what was', async t => {
+  const at = await open();
+  await at.retention.hold(actor, await at.ended(), 'case');
+  await at.later(53);
+  await at.retention.confirm(actor);
+  await at.retention.run();
+  const { lines, ok, start } = await at.verify();
+  t.deepEqual([ok, start], [true, 'first']);
+  const cut = lines.findIndex(line => line.startsWith('{"type":"cut"'));
+  const { fromSeq, seq, hash } = JSON.parse(lines[cut] ?? '');
+  // The last entry that was kept, under a cut that begins earlier.
+  const wider = [...lines.slice(0, cut - 1), JSON.stringify({ type: 'cut', fromSeq: fromSeq - 1, seq, hash })];
+  t.deepEqual(
+    at.verdictOf([...wider, ...lines.slice(cut + 1)]).problems.map(({ code }) => code),
+    ['cut'],
+  );
+  const head = lines.findIndex(line => line.startsWith('{"type":"head"'));
+  const odd = lines.map((line, at) => (at === head ? line.replace(/"kid":"/, '"kid":"\\ud800') : line));
+  t.is(at.verdictOf(odd).problems[0]?.code, 'head-signature', 'what no text can hold is no signature');
+  // All of it: the log seems to begin behind what was destroyed.
+  const shorter = [JSON.stringify({ type: 'start', version: 1, seq, hash }), ...lines.slice(cut + 1)];
+  t.is(at.verdictOf(shorter).start, 'part');
+  await at.close();
+});
+
+test('G-03 G-05 the log verifies after years, when what told of the first destruction is destroyed, too', async t => {
+  const at = await open();
+  await at.retention.setSettings(actor, { onlineMonths: 1, archiveMonths: 0, recordingMonths: 1 });
+  await at.retention.confirm(actor);
+  const held = await at.ended();
+  for (let month = 0; month < 9; month++) {
+    if (month === 3) await at.retention.hold(actor, await at.ended(), 'case');
+    await at.later(1);
+    await at.retention.run();
+    const { problems, start } = await at.verify();
+    t.deepEqual([problems, start], [[], month < 1 ? 'first' : 'retention'], `month ${month}`);
+  }
+  const { lines } = await at.verify();
+  t.is(lines.filter(line => line.startsWith('{"type":"cut"')).length, 1, 'one between what is kept');
+  await isThere(t, at, held, false);
+  await at.close();
+});
+
 test('G-05 a share that is away deletes no recording and stops nothing else; what failed goes the next night', async t => {
   const at = await open();
   const id = await at.ended();
@@ -238,6 +281,20 @@ test('G-05 a share that is away deletes no recording and stops nothing else; wha
   t.is(at.films(), 4);
   await at.retention.run();
   t.is(at.films(), 0);
+  await at.close();
+});
+
+test('G-05 K-01 a folder of the network that is not mounted is a share that is away, and not one without films', async t => {
+  const at = await open();
+  const id = await at.ended();
+  const [from, finished] = [at.clock.now(), join(at.folder.path, 'finished')];
+  const films = new KeptRecordings(at.folder.path);
+  renameSync(finished, join(at.folder.path, 'elsewhere'));
+  const away = { code: 'recording.share-gone' };
+  await t.throwsAsync(films.before(from), away);
+  await t.throwsAsync(films.removeOf(id, from, from), away, 'an erasure is not done');
+  renameSync(join(at.folder.path, 'elsewhere'), finished);
+  t.is(at.films(), 4);
   await at.close();
 });
 

@@ -51,6 +51,17 @@ export async function listDestroyedMonths(from: Reader): Promise<DestroyedMonth[
   }));
 }
 
+/** Months that follow one another in the chain as one, by the first of them. @param months in the order of the chain */
+export function joinMonths(months: readonly DestroyedMonth[]): DestroyedMonth[] {
+  const joined: DestroyedMonth[] = [];
+  for (const month of months) {
+    const before = joined.at(-1);
+    if (before === undefined || before.lastSeq + 1 !== month.firstSeq) joined.push(month);
+    else joined[joined.length - 1] = { ...before, lastSeq: month.lastSeq, lastHash: month.lastHash };
+  }
+  return joined;
+}
+
 export async function insertDestroyedMonth(tx: Transaction, month: DestroyedMonth, at: number): Promise<void> {
   await tx.run(
     `INSERT OR IGNORE INTO destroyed_month (month, first_seq, last_seq, last_hash, destroyed_at) VALUES (?, ?, ?, ?, ?)`,
