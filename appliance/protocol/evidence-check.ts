@@ -84,6 +84,8 @@ export class EvidenceCheck {
   readonly #problems: EvidenceProblem[] = [];
   #signedBy: string | null = null;
   #manifest: EvidenceManifest | null = null;
+  /** Also of those there is no room for. */
+  #wrong = 0;
   #isRun = false;
   #done = 0;
 
@@ -94,6 +96,7 @@ export class EvidenceCheck {
   }
 
   problem(where: string, what: string): void {
+    this.#wrong++;
     if (this.#problems.length < MAX_PROBLEMS) this.#problems.push({ where, what });
   }
 
@@ -108,10 +111,10 @@ export class EvidenceCheck {
 
   /** Adds a fact where the part found nothing wrong. */
   async fact(where: string, part: () => Promise<string | null>): Promise<void> {
-    const before = this.#problems.length;
+    const before = this.#wrong;
     await this.attempt(where, async () => {
       const fact = await part();
-      if (fact !== null && this.#problems.length === before) this.facts.push(fact);
+      if (fact !== null && this.#wrong === before) this.facts.push(fact);
     });
   }
 
@@ -146,7 +149,7 @@ export class EvidenceCheck {
 
   verdict(): EvidenceVerdict {
     const isTrusted = this.#signedBy !== null && this.#signedBy === this.#options.trusted;
-    const holds = this.#isRun && isTrusted && this.#problems.length === 0;
+    const holds = this.#isRun && isTrusted && this.#wrong === 0;
     const [problems, signedBy, manifest] = [this.#problems, this.#signedBy, this.#manifest];
     return { holds, problems, facts: this.facts, notes: this.notes, signedBy, manifest };
   }

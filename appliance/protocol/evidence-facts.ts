@@ -19,6 +19,8 @@ import { checkProof } from './evidence-proof.ts';
 import type { SignedManifest } from './recorder-portal.ts';
 
 const NO_HASH = toBase64Url(new Uint8Array(32));
+/** With which the log names the key of the session's applet. */
+const APPLET_EVENTS: readonly string[] = ['session.claimed', 'session.returned-by-ticket'];
 const STATEMENT_DOMAINS = { consent: 'appliance/consent/v1', report: 'appliance/report/v1' } as const;
 
 /**
@@ -63,39 +65,66 @@ function hashHolds(check: EvidenceCheck, { previous, hash, ...fields }: Evidence
   return check.sha256(utf8Bytes(`${ENTRY_DOMAIN}\0${entryText(entry, previous)}`)) === hash;
 }
 
-/** Answers and reports: signed by the session's applet, of this session, and what the log says of them. */
+/** Answers and reports: one for each entry that has one, signed by the session's applet, of this session, and what the log says of them. */
 export async function checkStatements(check: EvidenceCheck, manifest: EvidenceManifest): Promise<string | null> {
   const { statements, chain, isErased } = manifest;
-  for (const statement of statements) {
-    const where = `${statement.kind === 'consent' ? 'consent' : 'report'} in entry ${statement.seq}`;
-    await check.attempt(where, () => checkStatement(check, manifest, statement, where));
-  }
-  const answers = chain.entries.filter(({ event }) => event === 'action.consent');
   if (isErased) {
     const what = 'The session was erased: its texts, consents and the customer’s name can be read by nobody any more.';
     check.notes.push(`${what} What was said stands in the log by its hash.`);
-    return null;
+    if (statements.length === 0) return null;
   }
-  for (const { seq } of answers)
-    if (!statements.some(one => one.seq === seq && one.kind === 'consent'))
-      check.problem(`consent in entry ${seq}`, 'the customer’s answer is missing');
+  const entries = new Map(chain.entries.map(entry => [entry.seq, entry]));
+  const keys = appletKeysIn(chain.entries);
+  const seen = new Set<number>();
+  const counts = { consent: 0, report: 0 };
+  for (const statement of statements) {
+    const { seq, kind } = statement;
+    const where = `${kind === 'consent' ? 'consent' : 'report'} in entry ${seq}`;
+    if (seen.has(seq)) check.problem(where, 'it is there twice');
+    seen.add(seq);
+    counts[kind]++;
+    const key = keys.findLast(one => one.seq < seq)?.key;
+    await check.attempt(where, () =>
+      checkStatement(check, { sid: manifest.sid, key, statement }, entries.get(seq), where),
+    );
+  }
+  for (const { seq = 0, event = '', bodyHash } of isErased ? [] : chain.entries) {
+    if (seen.has(seq) || bodyHash === undefined || !event.startsWith('action.')) continue;
+    if (event === 'action.consent') check.problem(`consent in entry ${seq}`, 'the customer’s answer is missing');
+    else check.problem(`report in entry ${seq}`, 'what the applet reported is missing');
+  }
   if (statements.length === 0) return null;
-  const reports = counted(statements.length - answers.length, 'report');
-  return `The session’s applet has signed ${counted(answers.length, 'answer')} of the customer and ${reports} of what was done.`;
+  const [answers, reports] = [counted(counts.consent, 'answer'), counted(counts.report, 'report')];
+  return `The session’s applet has signed ${answers} of the customer and ${reports} of what was done.`;
+}
+
+interface AppletKey {
+  /** Of the entry from which on it signs. */
+  readonly seq: number;
+  readonly key: string;
+}
+
+/** Oldest first: after a reboot the applet is another process with a key of its own, and the log says so. */
+function appletKeysIn(entries: readonly EvidenceEntry[]): AppletKey[] {
+  return entries.flatMap(({ event, seq = 0, detail }) =>
+    APPLET_EVENTS.includes(event ?? '') && typeof detail?.appletKey === 'string'
+      ? [{ seq, key: detail.appletKey }]
+      : [],
+  );
 }
 
 async function checkStatement(
   check: EvidenceCheck,
-  { sid, appletKey, chain }: EvidenceManifest,
-  { seq, kind, payload, signature }: EvidenceStatement,
+  of: { readonly sid: string; readonly key: string | undefined; readonly statement: EvidenceStatement },
+  entry: EvidenceEntry | undefined,
   where: string,
 ): Promise<void> {
+  const { kind, payload, signature } = of.statement;
   const bytes = fromBase64Url(payload);
-  if (appletKey === undefined || !(await check.isSigned(STATEMENT_DOMAINS[kind], appletKey, bytes, signature)))
+  if (of.key === undefined || !(await check.isSigned(STATEMENT_DOMAINS[kind], of.key, bytes, signature)))
     check.problem(where, 'it is not signed by the session’s applet');
   const said = readObject(bytes);
-  const entry = chain.entries.find(one => one.seq === seq);
-  if (said.sid !== sid) check.problem(where, 'it is of another session');
+  if (said.sid !== of.sid) check.problem(where, 'it is of another session');
   if (said.type !== kind) check.problem(where, 'it is something else');
   if (entry?.subject !== said.consentId) check.problem(where, 'the log’s entry is about another question');
   const { detail = {} } = entry ?? {};
@@ -144,17 +173,34 @@ async function checkRecording(
   if (finished?.detail?.sha256 !== said.sha256) check.problem(where, 'the log speaks of another film');
   checkFilm(check, manifest, recording.rcrec, said, where);
   const { v, offset, ...more } = said;
-  await checkProof(check, manifest, { v, offset, ...more }, where);
+  const known = { sid: manifest.sid, keys: manifest.keys, appletKeys: appletKeysIn(manifest.chain.entries) };
+  await checkProof(
+    check,
+    { ...known, appletKeys: known.appletKeys.map(({ key }) => key) },
+    { v, offset, ...more },
+    where,
+  );
   const { avi } = recording;
   if (avi !== undefined) {
     const facts = await openManifest(check, manifest, avi.manifest, 'recording-avi', `${where} (AVI)`);
     if (facts.rcrecSha256 !== said.sha256) check.problem(where, 'its AVI is of another recording');
     checkFilm(check, manifest, avi.name, facts, where);
   }
-  if (recording.rcrec === undefined)
-    check.notes.push(`The film of ${where} is ${avi === undefined ? 'not kept any more' : 'kept as AVI only'}.`);
+  if (recording.rcrec === undefined && avi === undefined) checkGone(check, manifest, said.name, where);
+  else if (recording.rcrec === undefined) check.notes.push(`The film of ${where} is kept as AVI only.`);
   if (said.isWhole !== true) check.notes.push(`The stream of ${where} was cut off: its end was never sent.`);
   return said.nonce;
+}
+
+/** No film: the log says that its time was over, or somebody took it away. */
+function checkGone(check: EvidenceCheck, { chain, isErased }: EvidenceManifest, name: unknown, where: string): void {
+  const end = chain.entries.find(
+    ({ event, detail }) => event === 'retention.recording-destroyed' && detail?.name === name,
+  );
+  if (end !== undefined)
+    check.notes.push(`The film of ${where} was destroyed when its time was over, as entry ${end.seq} says.`);
+  else if (isErased) check.notes.push(`The film of ${where} is not kept any more: the session was erased.`);
+  else check.problem(where, 'its film is missing, and the log does not say that it was destroyed');
 }
 
 async function openManifest(

@@ -6,8 +6,10 @@ import { attestedPart, type SaidProof, signedIn, signedReceiptsIn } from './reco
 import { ATTESTATION_DOMAIN, parseAttestation, parseRecordingReceipt, RECEIPT_DOMAIN } from './recording-receipt.ts';
 
 /** What of the bundle's manifest it is held against. */
-type Known = Pick<EvidenceManifest, 'sid' | 'appletKey'> & {
+type Known = Pick<EvidenceManifest, 'sid'> & {
   readonly keys: Pick<EvidenceManifest['keys'], 'receipts'>;
+  /** Of the session's applet, as the log has them: a new one after each reboot. */
+  readonly appletKeys: readonly string[];
 };
 
 /** A manifest, read. */
@@ -50,13 +52,17 @@ async function checkReceipts(check: EvidenceCheck, { sid, keys }: Known, said: S
     check.notes.push(`The receipt of ${where} proves its first ${offset} of ${String(said.offset)} bytes.`);
 }
 
-async function checkAttestation(check: EvidenceCheck, { sid, appletKey }: Known, said: Said, where: string) {
-  if (said.appletKey !== appletKey) check.problem(where, 'it names another applet');
+async function checkAttestation(check: EvidenceCheck, { sid, appletKeys }: Known, said: Said, where: string) {
+  if (said.appletKey !== undefined && !appletKeys.some(key => key === said.appletKey))
+    check.problem(where, 'it names another applet');
   const signed = signedIn(said.attestation);
   if (signed === null) return;
   const { payload, signature } = signed;
-  if (appletKey === undefined || !(await check.isSigned(ATTESTATION_DOMAIN, appletKey, payload, signature)))
-    check.problem(where, 'the applet’s attestation does not hold');
+  // By the one it names, or by one before it: what was finished behind a reboot was attested before it.
+  const isSigned = await Promise.all(
+    appletKeys.map(key => check.isSigned(ATTESTATION_DOMAIN, key, payload, signature)),
+  );
+  if (!isSigned.includes(true)) check.problem(where, 'the applet’s attestation does not hold');
   const attested = parseAttestation(payload);
   const isOfIt = attested.sid === sid && toBase64Url(attested.nonce) === said.nonce;
   if (!isOfIt || toBase64Url(attested.linkId) !== said.linkId)

@@ -1,8 +1,9 @@
 // The evidence bundle of a real session, and what its verifier says of every way to change it.
 import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test from 'ava';
+import { applianceActor } from '../../appliance/audit/entry.ts';
 import { nodeEvidenceCrypto } from '../../appliance/audit/evidence-crypto.ts';
 import { exportLog } from '../../appliance/audit/export.ts';
 import { LogVerifier } from '../../appliance/audit/verify.ts';
@@ -21,9 +22,10 @@ import {
 import { dataOf, descriptor, directory, endOf, localHeader, readZip } from '../../appliance/protocol/zip.ts';
 import { KeptRecordings } from '../../appliance/recording/kept-recordings.ts';
 import { EndedSessions } from '../../appliance/sessions/ended-sessions.ts';
+import { sha256 } from '../../appliance/sessions/session-secrets.ts';
 import { customerActor } from '../../appliance/sessions/sessions.ts';
-import { master } from '../sessions/open-sessions.ts';
-import { bytes, linked, openTestSupport, type TestSupport } from './open-support.ts';
+import { master, TestApplet } from '../sessions/open-sessions.ts';
+import { bytes, CUSTOMER_ADDRESS, linked, openTestSupport, type TestSupport } from './open-support.ts';
 
 const auditor = { kind: 'member', id: 'auditor', name: 'Ada <b>', address: '192.0.2.99' } as const;
 const pemOf = (key: KeyObject) => key.export({ type: 'spki', format: 'pem' }).toString();
@@ -182,16 +184,20 @@ test('K-03 attack: whatever byte of a bundle is flipped, the verifier names wher
 });
 
 /** The manifest changed, and signed anew by whoever has the appliance's key: what others signed must still give it away. */
-async function forged(
-  change: (manifest: Mutable, made: Awaited<ReturnType<typeof makeBundle>>) => void,
-): Promise<EvidenceVerdict> {
+async function forged(change: (manifest: Mutable) => void): Promise<EvidenceVerdict> {
   const made = await bundle();
-  const { entries } = await readZip(sourceOf(made.zip));
-  const contents = new Map(
-    entries.map(entry => [entry.name, made.zip.slice(dataOf(entry), dataOf(entry) + entry.bytes)]),
-  );
+  return forgedOf(made.zip, made, change);
+}
+
+async function forgedOf(
+  zip: Uint8Array<ArrayBuffer>,
+  made: Pick<Awaited<ReturnType<typeof makeBundle>>, 'at' | 'trusted'>,
+  change: (manifest: Mutable) => void,
+): Promise<EvidenceVerdict> {
+  const { entries } = await readZip(sourceOf(zip));
+  const contents = new Map(entries.map(entry => [entry.name, zip.slice(dataOf(entry), dataOf(entry) + entry.bytes)]));
   const manifest = JSON.parse(Buffer.from(contents.get('manifest.json') ?? []).toString('utf8'));
-  change(manifest, made);
+  change(manifest);
   const text = canonicalBytes(manifest);
   const said = { v: 1, type: 'evidence', sid: manifest.sid, sha256: digestOf(text), bytes: text.length };
   const { kid, payload, signature } = await made.at.signer.signManifest(said);
@@ -206,9 +212,12 @@ async function forged(
 interface Mutable {
   sid: string;
   readonly chain: { readonly entries: (object | undefined)[]; readonly head: object };
-  readonly statements: ({ readonly seq: number } | undefined)[];
+  readonly statements: (
+    | { readonly seq: number; readonly kind: string; readonly payload: string; readonly signature: string }
+    | undefined
+  )[];
   readonly recordings: (object | undefined)[];
-  readonly files: ({ readonly sha256: string } | undefined)[];
+  readonly files: ({ readonly name: string; readonly sha256: string } | undefined)[];
 }
 
 const forgeries: Record<string, { change: Parameters<typeof forged>[0]; where: string }> = {
@@ -225,6 +234,11 @@ const forgeries: Record<string, { change: Parameters<typeof forged>[0]; where: s
   'cuts the end of the log': { change: ({ chain }) => void chain.entries.pop(), where: 'log' },
   'names another head': { change: ({ chain }) => Object.assign(chain.head, { seq: 1 }), where: 'log head' },
   'leaves the answer out': { change: manifest => void manifest.statements.shift(), where: 'consent in entry' },
+  'leaves a report out': { change: manifest => void manifest.statements.pop(), where: 'report in entry' },
+  'shows an answer twice': {
+    change: ({ statements }) => void statements.push(statements[0]),
+    where: 'consent in entry',
+  },
   'leaves a recording out': { change: manifest => void manifest.recordings.pop(), where: 'recordings' },
   'shows another film': {
     change: ({ files }) => Object.assign(files[2] ?? {}, { sha256: files[3]?.sha256 }),
@@ -240,6 +254,19 @@ for (const [name, { change, where }] of Object.entries(forgeries))
       JSON.stringify(problems),
     );
   });
+
+test('K-03 attack: however much is wrong, nothing that was not found to be well is said to hold', async t => {
+  const { problems, facts } = await forged(({ files, statements, recordings }) => {
+    for (let n = 0; n < 120; n++) files.push({ name: `missing-${n}`, sha256: '' });
+    statements.shift();
+    recordings.pop();
+  });
+  t.is(problems.length, 100);
+  t.deepEqual(
+    facts.filter(fact => !/signed by the appliance you trust|entries of this session/.test(fact)),
+    [],
+  );
+});
 
 test('K-03 attack: the consent and the recording of another session are named', async t => {
   const other = await makeBundle();
@@ -291,7 +318,7 @@ test('K-03 a bundle is for a session there is, and asking for another leaves no 
 });
 
 test('K-03 H-05 a film that was changed on the share is named, and one that is gone is told', async t => {
-  const { desk, id, film, trusted } = await makeBundle();
+  const { at, desk, id, film, trusted } = await makeBundle();
   writeFileSync(`${film}.rcrec`, bytes(9000));
   const changed = await check(await taken(desk, id), trusted);
   t.deepEqual(
@@ -302,6 +329,52 @@ test('K-03 H-05 a film that was changed on the share is named, and one that is g
   const gone = await check(await taken(desk, id), trusted);
   t.true(gone.holds, JSON.stringify(gone.problems));
   t.deepEqual(gone.notes, ['The film of recording 1 is kept as AVI only.']);
+  rmSync(`${film}.avi`);
+  const takenAway = await check(await taken(desk, id), trusted);
+  t.false(takenAway.holds, 'nobody says who took it');
+  t.regex(takenAway.problems[0]?.what ?? '', /film is missing/);
+  const name = film.slice(film.indexOf('finished/') + 'finished/'.length);
+  const event = { event: 'retention.recording-destroyed', actor: applianceActor, sessionId: id, detail: { name } };
+  await at.store.core.transaction(tx => at.audit.append(tx, event));
+  const due = await check(await taken(desk, id), trusted);
+  t.true(due.holds, JSON.stringify(due.problems));
+  t.regex(due.notes[0] ?? '', /destroyed when its time was over, as entry \d+ says/);
+});
+
+test('K-03 attack: a share that is away passes for no film that is gone', async t => {
+  const { at, desk, id, trusted } = await makeBundle();
+  const folder = join(at.folder, 'recordings');
+  renameSync(join(folder, 'finished'), join(at.folder, 'away')); // a folder of the network that is not mounted
+  await t.throwsAsync(desk.bundle(id, auditor), { code: 'recording.share-gone' });
+  renameSync(join(at.folder, 'away'), join(folder, 'finished'));
+  t.true((await check(await taken(desk, id), trusted)).holds);
+});
+
+test('K-03 E-07 H-05 after a reboot the applet has another key: what the first one signed holds, and each only in its time', async t => {
+  const made = await makeBundle();
+  const { at, desk, id, session, trusted } = made;
+  const { sessions, entries, actions, recordings } = at.parts.support;
+  await sessions.reboot(id, session.owner);
+  const ticket = await entries.makeTicket(id);
+  const fresh = new TestApplet();
+  await entries.returnByTicket(sha256(session.token), { ticket, appletKey: fresh.spki }, CUSTOMER_ADDRESS);
+  await actions.report(id, fresh.report(id, { stage: 'ended', action: 'reboot' }));
+  const zip = await taken(desk, id);
+  const { holds, problems, manifest } = await check(zip, trusted);
+  t.deepEqual(problems, []);
+  t.true(holds);
+  t.is(manifest?.appletKey, fresh.spki);
+  t.is((await recordings.list(id)).length, 1);
+  const late = await actions
+    .report(id, session.applet.report(id, { stage: 'started', action: 'reboot' }))
+    .catch(String);
+  t.regex(String(late), /applet/, 'the first key signs nothing any more');
+  // Signed by the first key, and said to be from after the reboot.
+  const moved = await forgedOf(zip, made, ({ statements }) => {
+    const [first, last] = [statements.find(one => one?.kind === 'report'), statements.at(-1)];
+    Object.assign(last ?? {}, { payload: first?.payload, signature: first?.signature });
+  });
+  t.true(moved.problems.some(({ what }) => what.includes('not signed by the session’s applet')));
 });
 
 test('K-03 G-04 the bundle of a session that came by a channel and was never picked up names the channel, and holds', async t => {

@@ -59,7 +59,7 @@ async function verdictOf(said: Said) {
     { size: 0, read: async () => new Uint8Array() },
     { crypto: nodeEvidenceCrypto, trusted: '' },
   );
-  const evidence = { sid: SID, appletKey: applet.spki, keys: { receipts: recorder.spki } };
+  const evidence = { sid: SID, appletKeys: [applet.spki], keys: { receipts: recorder.spki } };
   await check.attempt('recording 1', () => checkProof(check, evidence, said, 'recording 1'));
   const { problems, notes } = check.verdict();
   return { problems: problems.map(({ what }) => what), notes };
