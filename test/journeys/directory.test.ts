@@ -1,5 +1,6 @@
 // The page of the directory, with a real slapd: nothing set, a test, a preview, an apply, and someone of it signing in.
 import test, { type ExecutionContext } from 'ava';
+import { CREDENTIALS } from '../../appliance/pki/password-files.ts';
 import { type Appliance, startAppliance } from '../support/appliance.ts';
 import { openBrowser, type TestBrowser } from '../support/chromium.ts';
 import { inBothSchemes } from '../support/look.ts';
@@ -43,6 +44,7 @@ test('C-05 A-05 a master admin tests the directory, sees what a sync changes and
     servers: [`ldap://localhost:${slapd.ldapPort}`, 'ldaps://localhost:1'],
     mapping: [{ group: groupDn('support'), roles: ['technician'], technicianGroup: 'Everyone' }],
   });
+  process.env[CREDENTIALS] = slapd.folder.path; // where systemd would have laid the password
   await using appliance = await startAppliance({ accounts: true, config: { directory } });
   await using admin = await openBrowser(appliance);
   const { page } = admin;
