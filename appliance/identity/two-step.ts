@@ -66,8 +66,9 @@ export class TwoStep {
       if (secrets.twoStepPending === null || member.hasAuthenticatorApp) {
         throw new ApplianceError('conflict', 'two-step.not-begun', 'no secret was offered; begin again');
       }
-      // Beside passkeys it is one more way in: who adds it has to be more than whoever sits there.
-      if (member.passkeys > 0) await stepUp.require(login.id, act.tx);
+      // By its codes one is taken for the member from then on: who adds it has to be more than whoever sits there. At forced set-up
+      // the password was right in this very login.
+      if (login.stage === 'full') await stepUp.require(login.id, act.tx);
       // No failure is counted: whoever is here was shown the secret.
       const step = secondStep.stepOf(secrets.twoStepPending, code, 0);
       if (step === undefined) throw codeWrong();

@@ -165,6 +165,7 @@ test.serial('C-05 C-03 two-step comes after the directory, and the password is c
   t.is(await refusal(at.identity.members.forceChange(at.asRoot, carl.id)), 'password.in-directory');
   const update = { name: 'Carl', roles: ['admin'] as const };
   t.is(await refusal(at.identity.members.update(at.asRoot, carl.id, update)), 'member.in-directory');
+  await at.identity.stepUp.byPassword(login, 'Carl-password');
   const { secret } = await at.identity.twoStep.begin(carl.id);
   await at.identity.twoStep.confirm(login, await codeOf(secret, at.clock.now()));
   const again = await signIn('Carl');

@@ -1,6 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import type { IssuedLogin } from '../../appliance/identity/login.ts';
+import { CONFIRMED_MS } from '../../appliance/identity/step-up.ts';
 import { refusal } from '../support/refusal.ts';
 import { codeOf, MINUTE_MS, NEXT_PASSWORD, openTestIdentity, PASSWORD, type TestIdentity } from './open-identity.ts';
 
@@ -15,9 +16,10 @@ interface Enrolled extends IssuedLogin {
 
 /** A member with two-step on; time is one step on, so that the next code is a fresh one. */
 async function enrol(at: TestIdentity, loginId: string): Promise<Enrolled> {
-  const { login } = await at.signIn(loginId);
+  const { login } = await at.identity.stepUp.byPassword((await at.signIn(loginId)).login, PASSWORD);
   const { secret } = await at.identity.twoStep.begin(login.memberId);
   const done = await at.identity.twoStep.confirm(login, await codeOf(secret, at.clock.now()));
+  at.clock.advance(CONFIRMED_MS); // so that a code is asked for
   const next = () => {
     at.clock.advance(MINUTE_MS);
     return codeOf(secret, at.clock.now());
@@ -28,7 +30,7 @@ async function enrol(at: TestIdentity, loginId: string): Promise<Enrolled> {
 test('C-03 a member enrols with a code of the app, and from then on is asked at each login', async t => {
   const at = await openTestIdentity();
   await at.member('ann');
-  const before = await at.signIn('ann');
+  const before = await at.identity.stepUp.byPassword((await at.signIn('ann')).login, PASSWORD);
   const elsewhere = await at.signIn('ann');
   const { secret, uri } = await at.identity.twoStep.begin(before.login.memberId);
   t.regex(uri, /^otpauth:\/\/totp\/Kestrel%20Works:ann\?/);
@@ -49,6 +51,23 @@ test('C-03 a member enrols with a code of the app, and from then on is asked at 
   t.is(stepped.login.id, asked.login.id);
   t.is(await at.identity.logins.find(asked.token, { touch: true }), undefined, 'the token before the step is void');
   t.is(await refusal(at.identity.logins.verifyTwoStep(asked.token, { code, source })), 'login.refused');
+  await at.close();
+});
+
+test('C-03 attack: who is at a browser left open sets up no app of his own, by whose codes he would be taken for the member', async t => {
+  const at = await openTestIdentity();
+  const { id } = await at.member('ann');
+  const { login } = await at.signIn('ann');
+  const { secret } = await at.identity.twoStep.begin(id);
+  const confirm = async () => at.identity.twoStep.confirm(login, await codeOf(secret, at.clock.now()));
+  t.is(await refusal(confirm()), 'step-up.needed');
+  t.is(await refusal(at.identity.stepUp.byCode(login, await codeOf(secret, at.clock.now()))), 'step-up.wrong');
+  t.false((await at.identity.members.get(id)).twoStepEnrolled);
+  await at.identity.stepUp.byPassword(login, PASSWORD);
+  at.clock.advance(CONFIRMED_MS);
+  t.is(await refusal(confirm()), 'step-up.needed');
+  await at.identity.stepUp.byPassword(login, PASSWORD);
+  t.is(await refusal(confirm()), 'accepted');
   await at.close();
 });
 

@@ -41,6 +41,8 @@ async function setUp({ at, url, browser }: Visit, setup: string): Promise<void> 
 async function enrol({ url, browser }: Visit): Promise<string> {
   const { page } = browser;
   await page.goto(`${url}/account/two-step/enrol`);
+  await page.getByLabel('Present password').fill(PASSWORD);
+  await page.getByRole('button', { name: 'Go on' }).click();
   await page.getByText("I can't scan it").click();
   const secret = (await page.locator('#secret').textContent())?.replaceAll(' ', '') ?? '';
   await page.getByLabel('Type the six digits').fill(await codeOf(secret));

@@ -9,9 +9,11 @@ const PASSWORD = 'magpie-orbit-cellar-41';
 const CHOSEN = 'walnut-trumpet-sleigh-77';
 
 /** @returns the recovery codes */
-async function enrol(t: ExecutionContext, browser: TestBrowser, url: string): Promise<string[]> {
+async function enrol(t: ExecutionContext, browser: TestBrowser, url: string, password: string): Promise<string[]> {
   const { page } = browser;
   await page.goto(`${url}/account/two-step/enrol`);
+  await page.getByLabel('Present password').fill(password);
+  await page.getByRole('button', { name: 'Go on' }).click();
   await look(t, browser, 'enrol');
   await page.getByText("I can't scan it").click();
   const secret = (await page.locator('#secret').textContent())?.replaceAll(' ', '') ?? '';
@@ -147,7 +149,7 @@ test.serial('C-03 C-07 two-step, members, lock-out and unlocking', async t => {
   await page.getByRole('heading', { name: 'Members' }).waitFor();
   await look(t, browser, 'members');
 
-  const codes = await enrol(t, browser, url);
+  const codes = await enrol(t, browser, url, root.password);
   const temporary = await createTess(t, browser, url);
   const memberUrl = page.url();
 

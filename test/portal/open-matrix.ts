@@ -6,7 +6,7 @@ import { ApplianceError } from '../../appliance/errors.ts';
 import type { IssuedLogin } from '../../appliance/identity/login.ts';
 import { ROLES, type Role } from '../../appliance/identity/member.ts';
 import { ROOT_GROUP_ID } from '../../appliance/permissions/group-store.ts';
-import { codeOf } from '../identity/open-identity.ts';
+import { codeOf, PASSWORD } from '../identity/open-identity.ts';
 import { TestAuthority } from '../support/test-certificates.ts';
 import { askSocket, type SocketAnswer } from './ask-socket.ts';
 import { openTestDesk } from './open-support.ts';
@@ -140,7 +140,7 @@ async function makePeople(desk: Desk, partId: string): Promise<ReadonlyMap<strin
   await identity.members.requireTwoStep(asRoot, await make(OBLIGED), true);
   const awaiting = await make(AWAITING);
   const { secret } = await identity.twoStep.begin(awaiting);
-  const { login } = await enter(AWAITING);
+  const { login } = await identity.stepUp.byPassword((await enter(AWAITING)).login, PASSWORD);
   await identity.twoStep.confirm(login, await codeOf(secret, desk.clock.now()));
   await make(GONE);
   const stages = await Promise.all([FORCED, AWAITING, OBLIGED].map(enter));

@@ -97,14 +97,18 @@ function addPassword(router: PortalRouter, { identity, guards, pages }: AccountP
 
 function addTwoStep(router: PortalRouter, { identity, guards, pages }: AccountParts): void {
   const showEnrol = async (ctx: PortalContext, form: Form) => {
-    if (await mustConfirm(ctx, identity)) return back(ctx, confirmPage('app'));
     const { secret, uri } = await identity.twoStep.begin(sessionOf(ctx).member.id);
     const view = { form, secret: groupSecret(secret), qr: await drawQr(uri), action: '/account/two-step/enrol' };
     pages.show(ctx, 'enrol', { title: 'Set up two-step', ...view, cancel: '/account', passkey: null });
   };
-  router.get('/account/two-step/enrol', guards.requireRole('member'), ctx => showEnrol(ctx, emptyForm));
+  const isConfirmed = (ctx: PortalContext) => identity.stepUp.isFresh(sessionOf(ctx).login.id);
+  router.get('/account/two-step/enrol', guards.requireRole('member'), async ctx => {
+    if (!(await isConfirmed(ctx))) return back(ctx, confirmPage('app'));
+    await showEnrol(ctx, emptyForm);
+  });
   router.post('/account/two-step/enrol', guards.requireRole('member'), async ctx => {
     const { code } = parse(Code, ctx.request.body);
+    if (!(await isConfirmed(ctx))) return back(ctx, confirmPage('app'));
     const fault = await tryForm({}, { 'two-step.code-wrong': 'code' }, async () => {
       const { token, recoveryCodes } = await identity.twoStep.confirm(sessionOf(ctx).login, code);
       setCookie(ctx, LOGIN_COOKIE, token, { sameSite: 'Lax' });
