@@ -1,12 +1,14 @@
 // The queue of posts to a CRM (G-06). A post is queued in the transaction that ends its session, and tried until it is taken or
 // three days are over; what is posted is read when it is sent. A kill between the answer and the row posts it twice, under one id.
 import { randomBytes } from 'node:crypto';
+import { z } from 'zod';
 import type { Cancel, Clock } from '../clock.ts';
 import { ApplianceError, describeError } from '../errors.ts';
 import { type SessionId, sessionIdFrom, toBase64Url } from '../guid.ts';
 import type { Log } from '../log.ts';
 import type { Counter, Metrics } from '../metrics.ts';
-import type { Transaction } from '../store/sql.ts';
+import { requireSeen } from '../store/seen.ts';
+import type { Reader, Transaction } from '../store/sql.ts';
 import type { Store } from '../store/store.ts';
 import type { AuditLog } from './audit.ts';
 import { type Actor, applianceActor } from './entry.ts';
@@ -30,6 +32,8 @@ export type { PostRow } from './posting/post-store.ts';
 
 const WEEK_MS = 7 * 86_400_000;
 const SETTING = 'crm-post';
+const REVISION = 'crm-post.revision';
+const Revision = z.int();
 const LOOK_EVERY_MS = 2000;
 const MAX_AT_ONCE = 50;
 const FIRST_RETRY_MS = 30_000;
@@ -79,13 +83,25 @@ export class Posts {
     return (await this.#parts.store.settings.get(SETTING, PostSettings)) ?? noPosts;
   }
 
-  /** @throws ApplianceError `post.url`, `post.secret`, `post.allowed`, `post.authorities` */
-  async setSettings(actor: Actor, settings: PostSettings): Promise<void> {
+  /** Counts their changes: nothing of the secret stands in it. */
+  async revision(from?: Reader): Promise<number> {
+    const { settings, core } = this.#parts.store;
+    return (await settings.get(REVISION, Revision, from ?? core.read)) ?? 0;
+  }
+
+  /**
+   * @param seen the revision that was looked at
+   * @throws ApplianceError `post.url`, `post.secret`, `post.allowed`, `post.authorities`, `changed-meanwhile`
+   */
+  async setSettings(actor: Actor, settings: PostSettings, seen?: string): Promise<void> {
     checkPostSettings(settings);
     const { store, audit } = this.#parts;
     await store.core.transaction(async tx => {
+      const revision = await this.revision(tx);
+      requireSeen(revision, seen);
       const before = (await store.settings.get(SETTING, PostSettings, tx)) ?? noPosts;
       await store.settings.set(tx, SETTING, settings);
+      await store.settings.set(tx, REVISION, revision + 1);
       const detail = {
         before: summary(before),
         after: summary(settings),

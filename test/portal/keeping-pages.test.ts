@@ -4,6 +4,30 @@ import { PASSWORD } from '../identity/open-identity.ts';
 import { askSocket } from './ask-socket.ts';
 import { openTestDesk } from './open-support.ts';
 
+test('G-06 D-08 of two who set the CRM post at once the second is told, sees what it is now, and nothing is overwritten', async t => {
+  const at = await openTestDesk();
+  t.teardown(() => at.close());
+  await at.member('mia@example.com', ['master-admin']);
+  const { token } = await at.signIn('mia@example.com', PASSWORD);
+  const html = { accept: 'text/html' };
+  const seen = async () => {
+    const { body } = await askSocket(at.socketPath, 'GET', '/admin/posts', token, html);
+    return /name="seen" value="(\d+)"/.exec(body)?.[1] ?? '';
+  };
+  const save = (url: string, from: string) => {
+    const typed = { isOn: 'on', url, format: 'json', secret: 'known-to-the-crm-alone', seen: from };
+    return askSocket(at.socketPath, 'POST', '/admin/posts', token, html, typed);
+  };
+  const first = await seen();
+  t.is((await save('https://crm.example.com/one', first)).status, 303);
+  const late = await save('https://crm.example.com/two', first);
+  t.is(late.status, 409);
+  t.true(late.body.includes('Somebody else has changed it since you looked'));
+  t.true(late.body.includes('https://crm.example.com/one') && !late.body.includes('/two'));
+  t.is((await save('https://crm.example.com/two', await seen())).status, 303);
+  t.is((await at.entries()).filter(({ event }) => event === 'post.settings-changed').length, 2);
+});
+
 test('D-08 G-02 a hold is a master admin’s to set and to release; an auditor sees it; who looks at such a page is logged', async t => {
   const at = await openTestDesk();
   t.teardown(() => at.close());

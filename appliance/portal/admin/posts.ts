@@ -3,15 +3,16 @@ import Router from '@koa/router';
 import { z } from 'zod';
 import { POST_FORMATS, type PostSettings } from '../../audit/post-settings.ts';
 import type { PostRow, Posts } from '../../audit/posts.ts';
+import { seenOf } from '../../store/seen.ts';
 import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
-import { type Form, formWith, tryForm } from '../web/forms.ts';
+import { afterFault, type Form, formWith, tryForm } from '../web/forms.ts';
 import { type Guards, sessionOf } from '../web/guards.ts';
 import type { Pages } from '../web/pages.ts';
 import { ById, parse, text, tick } from '../web/parse.ts';
 
 const long = z.string().max(65_536).default('');
 const SettingsForm = z.strictObject({
-  ...{ isOn: tick, withChat: tick, url: text, secret: text, allowed: long, authorities: long },
+  ...{ isOn: tick, withChat: tick, url: text, secret: text, allowed: long, authorities: long, seen: text },
   format: z.enum(POST_FORMATS).catch('json'),
 });
 type SettingsForm = z.infer<typeof SettingsForm>;
@@ -29,9 +30,11 @@ export interface PostsParts {
 
 export function postRoutes({ guards, pages, keeping: { posts } }: PostsParts): PortalRouter {
   const router: PortalRouter = new Router<PortalState>({ sensitive: true, strict: true });
-  const show = async (ctx: PortalContext, form: Form, told: string) => {
+  const show = async (ctx: PortalContext, refused: Form | null, told: string) => {
     await posts.viewed(sessionOf(ctx).actor); // before it is shown
     const settings = await posts.settings();
+    const stored = formWith(typedOf(settings));
+    const form = refused === null ? stored : afterFault(refused, stored);
     const queue = (await posts.list()).map(presentPost);
     const choices = POST_FORMATS.map(value => ({ value, label: formats[value], chosen: form.values.format === value }));
     const { isOn, withChat } = form.values;
@@ -39,6 +42,7 @@ export function postRoutes({ guards, pages, keeping: { posts } }: PostsParts): P
     pages.show(ctx, 'posts', {
       title: 'CRM post',
       ...view,
+      seen: seenOf(await posts.revision()),
       hasSecret: settings.secret !== '',
       mayTry: settings.url !== '',
     });
@@ -46,12 +50,12 @@ export function postRoutes({ guards, pages, keeping: { posts } }: PostsParts): P
   router.get('/admin/posts', guards.requireRole('master-admin'), async ctx => {
     const told = { saved: 'Saved.', taken: 'The CRM took the test.', queued: 'It is tried again now.' };
     const done = Object.entries(told).find(([name]) => name === ctx.query.done)?.[1] ?? '';
-    await show(ctx, formWith(typedOf(await posts.settings())), done);
+    await show(ctx, null, done);
   });
   router.post('/admin/posts', guards.requireRole('master-admin'), async ctx => {
     const typed = parse(SettingsForm, ctx.request.body);
     const fault = await tryForm({ ...typed, secret: '' }, FIELD_OF, async () => {
-      await posts.setSettings(sessionOf(ctx).actor, settingsOf(typed, await posts.settings()));
+      await posts.setSettings(sessionOf(ctx).actor, settingsOf(typed, await posts.settings()), typed.seen);
       back(ctx, 'saved');
     });
     if (fault === undefined) return;
