@@ -57,6 +57,21 @@ async function requireMayManageIn(
   });
 }
 
+/**
+ * What holds for somebody, his address list too, is of the group he is put into: an admin does that with technicians alone, whose
+ * groups are looked at elsewhere, and so never with himself.
+ * @throws ApplianceError `member.missing`, `identity.more-than-technician`
+ */
+export async function requireMayPut(tx: Transaction, actor: Actor, memberId: string): Promise<void> {
+  if (actor.kind === 'appliance') return;
+  const member = (await findMember(tx, memberId))?.member;
+  if (member === undefined) throw new ApplianceError('missing', 'member.missing', 'there is no such member');
+  if (mayManage(await rolesOf(tx, actor), member.roles)) return;
+  throw new ApplianceError('refused', 'identity.more-than-technician', `${member.name} is more than a technician`, {
+    hint: 'A master admin puts him into another group.',
+  });
+}
+
 /** To be asked after the change: it is taken back when nobody could manage the appliance any more. */
 export async function requireAMasterAdmin(tx: Transaction): Promise<void> {
   if ((await countEnabledMasterAdmins(tx)) > 0) return;

@@ -7,6 +7,7 @@ import type { Metrics } from '../metrics.ts';
 import { Groups } from '../permissions/groups.ts';
 import type { Store } from '../store/store.ts';
 import { AllowLists } from './allow-lists.ts';
+import { requireMayPut as mayPut } from './authority.ts';
 import { DirectoryDoor } from './directory-door.ts';
 import { DirectoryMembers } from './directory-members.ts';
 import { DirectoryThreads } from './directory-threads.ts';
@@ -84,7 +85,7 @@ export class Identity {
     const parts = { ...base, book, lockOut, hasher, secondStep, passkeyCheck };
     const allowLists = new AllowLists({ ...base, book });
     this.allowLists = allowLists;
-    this.groups = new Groups({ ...base, stays: (tx, actor) => allowLists.requireActorIn(tx, actor) });
+    this.groups = new Groups({ ...base, stays: (tx, actor) => allowLists.requireActorIn(tx, actor), mayPut });
     this.directory = openDirectory(options.directory ?? null, { ...parts, groups: this.groups, metrics });
     const { directory } = this;
     const stepUp = new StepUp({ ...parts, directory });

@@ -86,6 +86,8 @@ export interface GroupsOptions {
   readonly clock: Clock;
   /** Asked after technicians or groups have moved: throws where whoever moved them may not come in any more. */
   readonly stays?: (tx: Transaction, actor: Actor) => Promise<void>;
+  /** Asked before somebody is put into another group: throws where that is not for this actor. */
+  readonly mayPut?: (tx: Transaction, actor: Actor, memberId: string) => Promise<void>;
 }
 
 export class Groups {
@@ -93,10 +95,12 @@ export class Groups {
   readonly #audit: Pick<AuditLog, 'append'>;
   readonly #clock: Clock;
   readonly #stays: NonNullable<GroupsOptions['stays']>;
+  readonly #mayPut: NonNullable<GroupsOptions['mayPut']>;
   readonly #listeners = new Set<GroupListener>();
 
-  constructor({ store, audit, clock, stays = async () => undefined }: GroupsOptions) {
+  constructor({ store, audit, clock, stays = asksNothing, mayPut = asksNothing }: GroupsOptions) {
     this.#stays = stays;
+    this.#mayPut = mayPut;
     this.#store = store;
     this.#audit = audit;
     this.#clock = clock;
@@ -429,6 +433,7 @@ export class Groups {
     if (current === groupId && (await findGroupOf(tx, memberId)) !== undefined) return false;
     // Who may not touch the group a technician is in may not take him out of it.
     const from = await this.#administered(tx, editor, current, 'in or below');
+    await this.#mayPut(tx, editor.actor, memberId);
     await putMember(tx, memberId, groupId);
     await this.#log(tx, editor, 'group.member-moved', memberId, { from: pathName(from), to: pathName(to) });
     return true;
@@ -509,6 +514,8 @@ export class Groups {
     for (const listener of this.#listeners) listener({ groupIds, memberIds });
   }
 }
+
+const asksNothing = async () => undefined;
 
 async function partNames(from: Reader, ids: readonly string[]): Promise<string> {
   const names: string[] = [];

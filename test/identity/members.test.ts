@@ -162,6 +162,34 @@ test('D-08 an admin of a part does not come by way of another technician to what
   await at.close();
 });
 
+test('D-08 attack: an admin of a part moves neither himself nor a master admin to where something else holds', async t => {
+  const at = await openTestIdentity();
+  const { groups, members, allowLists } = at.identity;
+  const editor = { actor: at.asRoot, roles: ['master-admin'] as const };
+  const desk = await groups.create(editor, { name: 'Helpdesk', parentId: ROOT_GROUP_ID });
+  const seniors = await groups.create(editor, { name: 'Seniors', parentId: desk.id });
+  await groups.setPermissions(editor, desk.id, { 'launch-file-manager': 'deny' });
+  await groups.setPermissions(editor, seniors.id, { 'launch-file-manager': 'grant' });
+  await allowLists.set(at.asRoot, { kind: 'group', id: seniors.id }, '192.0.2.0/24');
+  const ada = await at.member('ada', ['admin', 'technician']);
+  await at.giveParts(ada.id, [desk.id]);
+  const boss = await at.member('boss', ['master-admin', 'technician']);
+  const ann = await at.member('ann');
+  await groups.assign(editor, [ada.id, boss.id, ann.id], desk.id);
+  const asAda = { actor: { ...asMember(ada), address: '192.0.2.9' }, roles: ['admin', 'technician'] as const };
+  const entries = (await at.entries()).length;
+  await t.throwsAsync(groups.assign(asAda, ada.id, seniors.id), { code: 'identity.more-than-technician' });
+  await t.throwsAsync(groups.assign(asAda, [ann.id, boss.id], seniors.id), { code: 'identity.more-than-technician' });
+  for (const { id } of [ada, boss, ann]) t.is(await groups.groupOf(id), desk.id);
+  t.is((await at.entries()).length, entries);
+  t.is(await groups.assign(asAda, ann.id, seniors.id), 1);
+  t.is(await groups.assign(editor, ada.id, seniors.id), 1, 'a master admin does that');
+  await members.update(at.asRoot, ann.id, { name: 'Ann', roles: ['technician', 'auditor'] });
+  const removal = groups.delete(asAda, seniors.id, { to: desk.id, seen: 2 });
+  await t.throwsAsync(removal, { code: 'identity.more-than-technician' }, 'nor by deleting the group they are in');
+  await at.close();
+});
+
 test('D-08 first setup makes one master admin, and only one, however many try at once', async t => {
   const at = await openTestIdentity();
   await at.store.core.transaction(tx => tx.run('DELETE FROM member'));

@@ -3,6 +3,7 @@ import Router from '@koa/router';
 import { z } from 'zod';
 import { ApplianceError } from '../../errors.ts';
 import type { Identity } from '../../identity/identity.ts';
+import { mayManage } from '../../identity/member.ts';
 import { pathName } from '../../permissions/decision.ts';
 import type { Groups } from '../../permissions/groups.ts';
 import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
@@ -65,7 +66,8 @@ async function show(ctx: PortalContext, parts: GroupTechnicianParts, form: Form,
   const group = parse(ById, ctx.params).id;
   const { q, where: wanted } = parse(Search, ctx.query);
   const where = asked ?? wanted;
-  const sight = await sightOf(groups, editorOf(ctx));
+  const editor = editorOf(ctx);
+  const sight = await sightOf(groups, editor);
   requireSeenGroup(sight, group);
   const { paths, reach, groupOf } = sight;
   const path = paths.get(group) ?? [];
@@ -73,7 +75,7 @@ async function show(ctx: PortalContext, parts: GroupTechnicianParts, form: Form,
     ...{ words: q, role: 'technician', state: 'all', offset: 0, limit: MAX_SHOWN },
     isMeant: memberId => sight.seesMember(memberId) && (groupOf(memberId) === group) === (where === 'here'),
   });
-  const people = members.map(({ id: memberId, name, loginId, state }) => {
+  const people = members.map(({ id: memberId, name, loginId, state, roles }) => {
     const from = paths.get(groupOf(memberId)) ?? [];
     return {
       id: memberId,
@@ -82,7 +84,7 @@ async function show(ctx: PortalContext, parts: GroupTechnicianParts, form: Form,
       isDisabled: state !== 'enabled',
       place: groupOf(memberId),
       group: pathName(from),
-      isOpen: reach(from) !== 'nothing',
+      isOpen: reach(from) !== 'nothing' && mayManage(editor.roles, roles),
     };
   });
   const moved = /^\d{1,4}$/.test(String(ctx.query.moved)) ? Number(ctx.query.moved) : null;

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { ApplianceError } from '../../errors.ts';
 import type { Identity } from '../../identity/identity.ts';
-import type { Member } from '../../identity/member.ts';
+import { type Member, mayManage } from '../../identity/member.ts';
 import { pathName } from '../../permissions/decision.ts';
 import type { Editor, Groups } from '../../permissions/groups.ts';
 import type { PortalContext, PortalRouter } from '../web/context.ts';
@@ -77,7 +77,7 @@ export async function presentPlace(groups: Groups, editor: Editor, member: Membe
   const places = placesFor(sight).map(place => ({ ...place, isTicked: place.id === current }));
   return {
     group: member.roles.includes('technician') ? { id: current, name: pathName(path) } : null,
-    mayMove: reach(path) !== 'nothing',
+    mayMove: reach(path) !== 'nothing' && mayManage(editor.roles, member.roles),
     places,
     hasParts: member.roles.includes('admin'),
     parts,
