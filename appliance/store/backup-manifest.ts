@@ -9,7 +9,7 @@ export const RESTORE_REQUEST = 'restore-request.json';
 export const SESSION_KEYS_FOLDER = 'session-keys';
 
 /** Of what a backup holds: where it belongs in the data folder, `store/core.db`. */
-const PATH = /^(store|keys|public)\/(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}$|^appliance\.yaml$/;
+const PATH = /^(store|keys|public|secrets)\/(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}$|^appliance\.yaml$/;
 
 export function mayBeBackedUp(path: string): boolean {
   return PATH.test(path);
@@ -40,8 +40,19 @@ export const Summary = z.strictObject({
   verifiedAt: z.int(),
   /** When somebody brought it; left out for one that was made here. */
   takenAt: z.int().optional(),
+  /** In the data folder: what was there and is not in it, for want of a name or size a backup may have. */
+  leftOut: z.array(z.string()).optional(),
 });
 export type Summary = z.infer<typeof Summary>;
+
+/** @returns undefined for what is none, as a machine leaves it that loses its power */
+export function parseSummary(text: string): Summary | undefined {
+  try {
+    return Summary.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}
 
 /** Name of a sealed file in the backup's folder. */
 export function sealedName(path: string): string {

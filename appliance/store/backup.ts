@@ -14,9 +14,10 @@ import {
   MANIFEST_FILE,
   type Manifest,
   mayBeBackedUp,
+  parseSummary,
   SESSION_KEYS_FOLDER,
   SUMMARY_FILE,
-  Summary,
+  type Summary,
   sealedName,
 } from './backup-manifest.ts';
 import { readMigrations, requireKnown } from './migrations.ts';
@@ -46,6 +47,10 @@ export interface BackupOptions {
 
 /** Left out: the backup key itself, and what is only good once. */
 const NEVER_BACKED_UP = new Set(['backup.key', 'setup-code']);
+const MAX_SECRET_BYTES = 64 * 1024;
+const MAX_LEFT_OUT = 20;
+const SECRETS_FOLDER = 'secrets';
+const SMALL_FOLDERS = ['keys', 'public', SECRETS_FOLDER];
 const SPACE_FACTOR = 3; // the copy, its sealed form and the copy opened again stand side by side for a while
 
 export class Backups {
@@ -65,8 +70,8 @@ export class Backups {
     for (const name of (await readdir(this.#folder).catch(() => [])).sort().toReversed()) {
       if (!/^\d{8}T\d{6}Z$/.test(name)) continue;
       const text = await readFile(join(this.#folder, name, SUMMARY_FILE), 'utf8').catch(() => null);
-      const summary = text === null ? null : Summary.safeParse(JSON.parse(text));
-      if (summary?.success) found.push({ name, ...summary.data });
+      const summary = text === null ? undefined : parseSummary(text);
+      if (summary !== undefined) found.push({ name, ...summary });
     }
     return found;
   }
@@ -191,23 +196,28 @@ export class Backups {
     try {
       const target = join(work, 'backup');
       await mkdir(target, { mode: 0o700 });
-      const manifest = await this.#sealAll(work, target, at);
+      const { paths, leftOut } = await this.#smallFiles();
+      const manifest = await this.#sealAll(work, target, at, paths);
       await this.#verify(work, target, manifest);
       const bytes = manifest.files.reduce((sum, file) => sum + file.bytes, 0);
-      const summary: Summary = { version: 1, at, bytes, files: manifest.files.length, verifiedAt: clock.now() };
-      await writeFile(join(target, SUMMARY_FILE), JSON.stringify(summary), { mode: 0o600 });
+      const files = manifest.files.length;
+      const summary: Summary = {
+        ...{ version: 1, at, bytes, files, verifiedAt: clock.now() },
+        ...(leftOut.length === 0 ? {} : { leftOut: leftOut.slice(0, MAX_LEFT_OUT) }),
+      };
+      await writeFile(join(target, SUMMARY_FILE), JSON.stringify(summary), { mode: 0o600, flush: true });
       const name = backupName(at);
       await rename(target, join(this.#folder, name));
       await backUpSessionKeys({ ...sessionKeys, store });
       await this.#removeOld();
-      log.info('backup.made', { name, bytes, files: summary.files });
+      log.info('backup.made', { name, bytes, files });
       return { name, ...summary };
     } finally {
       await rm(work, { recursive: true, force: true });
     }
   }
 
-  async #sealAll(work: string, target: string, at: number): Promise<Manifest> {
+  async #sealAll(work: string, target: string, at: number, small: readonly string[]): Promise<Manifest> {
     const { store, dataFolder, identity } = this.#options;
     const recipient = await identityToRecipient(identity);
     const files: Manifest['files'] = [];
@@ -221,7 +231,7 @@ export class Backups {
       await seal(`store/${name}`, copy, counts);
       await rm(copy);
     }
-    for (const path of await this.#smallFiles()) await seal(path, join(dataFolder, path), null);
+    for (const path of small) await seal(path, join(dataFolder, path), null);
     const manifest: Manifest = { version: 1, at, files };
     const plain = join(work, 'manifest.json');
     await writeFile(plain, JSON.stringify(manifest), { mode: 0o600 });
@@ -230,16 +240,26 @@ export class Backups {
     return manifest;
   }
 
-  async #smallFiles(): Promise<string[]> {
-    const paths = ['appliance.yaml'];
-    for (const folder of ['keys', 'public']) {
-      const entries = await readdir(join(this.#options.dataFolder, folder), { withFileTypes: true });
-      const names = entries.filter(entry => entry.isFile()).map(entry => entry.name);
-      paths.push(...names.filter(name => !NEVER_BACKED_UP.has(name)).map(name => `${folder}/${name}`));
+  /** Somebody may have put files of his own there: by a name no manifest may have, no backup could be opened. */
+  async #smallFiles(): Promise<{ paths: string[]; leftOut: string[] }> {
+    const { dataFolder, log } = this.#options;
+    const [paths, leftOut]: [string[], string[]] = [['appliance.yaml'], []];
+    for (const folder of SMALL_FOLDERS) {
+      if (folder === SECRETS_FOLDER && !existsSync(join(dataFolder, folder))) continue;
+      for (const entry of await readdir(join(dataFolder, folder), { withFileTypes: true })) {
+        if (NEVER_BACKED_UP.has(entry.name)) continue;
+        const path = `${folder}/${entry.name}`;
+        const isFile = entry.isFile() && (folder !== SECRETS_FOLDER || (await this.#isSmall(path)));
+        (isFile && mayBeBackedUp(path) ? paths : leftOut).push(path);
+      }
     }
-    // Somebody may have put a file of his own there: by a name no manifest may have, the whole backup could not be opened.
-    for (const path of paths.filter(one => !mayBeBackedUp(one))) this.#options.log.warn('backup.left-out', { path });
-    return paths.filter(mayBeBackedUp);
+    for (const path of leftOut) log.warn('backup.left-out', { path });
+    return { paths, leftOut };
+  }
+
+  /** What isn't is no password. */
+  async #isSmall(path: string): Promise<boolean> {
+    return (await stat(join(this.#options.dataFolder, path))).size <= MAX_SECRET_BYTES;
   }
 
   /** Opens every file as a restore would, and compares. */

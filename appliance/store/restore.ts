@@ -97,7 +97,7 @@ export async function prepareRestore(options: RestoreOptions, incoming: string):
   const work = mkdtempSync(join(dataFolder, RESTORE_WORK));
   try {
     const manifest = await openManifest(backup, work, identity);
-    for (const folder of ['store', 'keys', 'public']) await mkdir(join(work, folder), { mode: 0o700 });
+    for (const folder of ['store', 'keys', 'public', 'secrets']) await mkdir(join(work, folder), { mode: 0o700 });
     for (const file of manifest.files) await openOne(backup, work, file, identity);
     await checkKeysMatch(work, dataFolder, manifest);
     const key = await readFile(join(work, 'keys', 'store.key'));

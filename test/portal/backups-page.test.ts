@@ -95,9 +95,11 @@ async function told(audit: AuditLog) {
 
 test('J-05 a backup goes out as one file and comes in again; both are in the log', async t => {
   const { backups, desk, ask, bring, audit, dataFolder } = await open(t);
+  writeFileSync(join(dataFolder, 'keys/<my own>'), 'x');
   const { name } = await backups.make();
   const page = (await ask('GET', '/backups')).body;
   t.true(page.includes(`href="/backups/${name}/file"`) && page.includes('not in the file'));
+  t.true(page.includes('Not in the newest backup:</strong> <code>keys/&lt;my own&gt;</code>.'));
   const { bytes, stream } = await desk.fetch({ kind: 'appliance', id: null, name: 'x', address: null }, name);
   const tar = Buffer.concat(await Readable.from(stream()).toArray());
   const got = await ask('GET', `/backups/${name}/file`);

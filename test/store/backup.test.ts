@@ -1,6 +1,16 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { generateIdentity } from 'age-encryption';
@@ -254,10 +264,32 @@ test('J-05 a backup that is there is opened again when asked: its time moves, an
   t.false(readdirSync(join(dataFolder, 'backups')).some(one => one.startsWith('.')));
 });
 
+test('J-05 a backup whose summary a loss of power has emptied is not listed, and the others are', async t => {
+  const at = await openInstallation();
+  const { name } = await at.backups.make();
+  const broken = join(at.dataFolder, 'backups', '20200101T000000Z');
+  mkdirSync(broken);
+  for (const text of ['', '{', '[]']) {
+    writeFileSync(join(broken, 'backup.json'), text);
+    t.deepEqual(
+      (await at.backups.list()).map(one => one.name),
+      [name],
+    );
+  }
+  await at.close();
+  at.folder[Symbol.dispose]();
+});
+
 test('J-05 attack: a file that somebody has put beside the keys, whatever its name, does not make a backup that nobody can open', async t => {
   const at = await openInstallation();
   for (const name of ['LDAP_password', 'web-main.key~ old']) writeFileSync(join(at.dataFolder, 'keys', name), name);
-  const { name } = await at.backups.make();
+  const secrets = join(at.dataFolder, 'secrets');
+  mkdirSync(join(secrets, 'older'), { recursive: true });
+  writeFileSync(join(secrets, 'mail-password'), 'xyz\n', { mode: 0o600 });
+  writeFileSync(join(secrets, 'film'), new Uint8Array(64 * 1024 + 1));
+  const { name, leftOut } = await at.backups.make();
+  t.deepEqual(leftOut?.toSorted(), ['keys/web-main.key~ old', 'secrets/film', 'secrets/older']);
+  t.deepEqual((await at.backups.list())[0]?.leftOut, leftOut);
   await at.backups.check(name);
   const tar = await Readable.from((await at.backups.file(name)).stream()).toArray();
   rmSync(join(at.dataFolder, 'backups', name), { recursive: true });
@@ -271,5 +303,9 @@ test('J-05 attack: a file that somebody has put beside the keys, whatever its na
     now: 1,
   });
   t.deepEqual(readdirSync(join(bare, 'keys')).sort(), ['LDAP_password', 'key-encryption.key', 'store.key']);
+  t.deepEqual(readdirSync(join(bare, 'secrets')), ['mail-password']);
+  t.is(readFileSync(join(bare, 'secrets', 'mail-password'), 'utf8'), 'xyz\n');
+  t.is(statSync(join(bare, 'secrets', 'mail-password')).mode & 0o777, 0o600);
+  t.is(statSync(join(bare, 'secrets')).mode & 0o777, 0o700);
   at.folder[Symbol.dispose]();
 });

@@ -29,6 +29,8 @@ export interface BackupView {
   readonly files: number;
   readonly verifiedAt: number;
   readonly takenAt?: number | undefined;
+  /** What was in the data folder's keys and secrets and can't be in a backup. */
+  readonly leftOut?: readonly string[] | undefined;
 }
 
 export interface BackupFace {
@@ -63,7 +65,9 @@ export function backupRoutes({ guards, pages, backups, restores }: BackupParts):
     const isDone = parse(z.object({ brought: text }), { brought: ctx.query.brought }).brought === 'yes';
     const restored = { last: restores.last(), canGoBack: restores.canGoBack() };
     const list = await backups.list();
-    pages.show(ctx, 'backups', { title: 'Backups', form, backups: list, ...state, isBrought: isDone, ...restored });
+    const leftOut = list.find(({ takenAt }) => takenAt === undefined)?.leftOut;
+    const shown = { title: 'Backups', form, backups: list, leftOut, isBrought: isDone };
+    pages.show(ctx, 'backups', { ...shown, ...state, ...restored });
   };
   const actorOf = (ctx: PortalContext) => settingsSessionOf(ctx).actor;
   router.get('/backups', account, ctx => show(ctx, emptyForm));
