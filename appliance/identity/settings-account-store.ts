@@ -85,19 +85,16 @@ export async function findSettingsLogin(from: Reader, digest: Uint8Array): Promi
   return row && toLogin(row);
 }
 
+/** @returns false when the login is gone or no longer in `from` */
 export async function stepSettingsLogin(
   tx: Transaction,
-  id: string,
-  to: LoginStage,
-  digest: Uint8Array,
-  at: number,
-): Promise<void> {
-  await tx.run('UPDATE settings_login SET stage = ?, token_digest = ?, last_seen_at = ? WHERE id = ?', [
-    to,
-    digest,
-    at,
-    id,
-  ]);
+  { id, from, to, digest, at }: { id: string; from: LoginStage; to: LoginStage; digest: Uint8Array; at: number },
+): Promise<boolean> {
+  const { changes } = await tx.run(
+    'UPDATE settings_login SET stage = ?, token_digest = ?, last_seen_at = ? WHERE id = ? AND stage = ?',
+    [to, digest, at, id, from],
+  );
+  return changes === 1;
 }
 
 export async function touchSettingsLogin(tx: Transaction, id: string, at: number): Promise<void> {

@@ -92,6 +92,12 @@ export class SettingsAccounts {
     return { account, temporaryPassword: temporary };
   }
 
+  /** For a page that asks for more than the name. @throws ApplianceError `member.login-id-malformed`, `settings-account.name-taken` */
+  requireFree(typed: string): Promise<void> {
+    const name = parseLoginId(typed);
+    return this.#parts.store.core.transaction(tx => requireFree(tx, name));
+  }
+
   /** At first setup, which may be done again after a kill: then with what was typed last. */
   async createFirst(actor: Actor, { name, password }: { name: string; password: string }): Promise<void> {
     for (const { id } of await this.list()) {
@@ -111,8 +117,12 @@ export class SettingsAccounts {
     });
   }
 
-  /** A temporary password; the second step goes, and every login ends. */
+  /**
+   * A temporary password; the second step goes, and every login ends.
+   * @throws ApplianceError `member.own-recovery`, `settings-account.missing`
+   */
   async reset(actor: Actor, id: string): Promise<{ temporaryPassword: string }> {
+    if (actor.kind === 'settings-account' && actor.id === id) throw ownRecovery();
     const temporaryPassword = newReadableCode();
     const hash = await this.#parts.hasher.hash(temporaryPassword);
     await this.#change(id, async (tx, { account }) => {
@@ -154,9 +164,11 @@ export class SettingsAccounts {
 
   /**
    * One's own: all other logins end, and this one gets a new token.
-   * @throws ApplianceError `password.not-changed`, `password.unacceptable`, `password.used-before`, `login.refused`
+   * @param given `code` of the second step, where there is one; at a forced change it was taken moments ago
+   * @throws ApplianceError `password.not-changed`, `password.unacceptable`, `password.used-before`, `two-step.code-wrong`,
+   *   `login.refused`
    */
-  async changePassword(login: SettingsLogin, given: { current: string; next: string; source: string }) {
+  async changePassword(login: SettingsLogin, given: { current: string; next: string; code: string; source: string }) {
     const { store, hasher, passwords } = this.#parts;
     if (login.stage !== 'full' && login.stage !== 'change-password') throw refusedLogin();
     const seen = await getKnown(store.core.read, login.accountId);
@@ -169,40 +181,59 @@ export class SettingsAccounts {
     const hash = isRight ? await hasher.hash(given.next) : null;
     const issued = await store.core.transaction(async tx => {
       const known = await getKnown(tx, login.accountId);
-      if (known.secrets.passwordHash !== seen.secrets.passwordHash) throw refusedLogin();
+      const isSame = known.secrets.passwordHash === seen.secrets.passwordHash;
+      if (!isSame || this.logins.isLocked(known.account)) throw refusedLogin();
       const actor = settingsActor(known.account, given.source);
-      if (hash === null) {
-        if (await this.logins.fail(tx, known, given.source, 'password')) {
+      const needsCode = known.account.twoStepEnrolled && login.stage === 'full';
+      const isCodeRight = !needsCode || (hash !== null && (await this.logins.acceptCode(tx, known, given.code)));
+      if (hash === null || !isCodeRight) {
+        const wrong = hash === null ? 'password' : 'code';
+        if (await this.logins.fail(tx, known, given.source, wrong)) {
           await this.logins.end(tx, login, 'too-many-failures', actor);
         }
-        return null;
+        return wrong;
       }
       await setAccount(tx, login.accountId, { password_hash: hash, must_change: 0 });
       await deleteLoginsOf(tx, login.accountId, login.id);
       await this.#tell(tx, 'password-changed', actor, login.accountId, { name: known.account.name });
       return this.logins.step(tx, known, login, 'full');
     });
-    if (issued !== null) return issued;
+    if (issued === 'code') throw settingsCodeWrong();
+    if (issued !== 'password') return issued;
     throw new ApplianceError('refused', 'password.not-changed', 'the present password is not right');
   }
 
-  /** Offers a new secret, shown once. @throws ApplianceError `two-step.enrolled-already` */
-  beginTwoStep(id: string): Promise<{ secret: string; uri: string }> {
+  /**
+   * Offers a new secret.
+   * @param isAgain after a mistake: the one that was scanned already
+   * @throws ApplianceError `two-step.enrolled-already`
+   */
+  beginTwoStep(id: string, isAgain = false): Promise<{ secret: string; uri: string }> {
     const { store, secondStep, organisation } = this.#parts;
     return store.core.transaction(async tx => {
-      const { account } = await getKnown(tx, id);
+      const { account, secrets } = await getKnown(tx, id);
       if (account.twoStepEnrolled) {
         throw new ApplianceError('conflict', 'two-step.enrolled-already', 'two-step is on already; remove it first');
       }
-      const secret = secondStep.newSecret();
+      const secret = (isAgain ? secrets.twoStepPending : null) ?? secondStep.newSecret();
       await setAccount(tx, id, { two_step_pending: secret });
       return { secret, uri: secondStep.uri(secret, `${organisation || DEFAULT_ISSUER} settings`, account.name) };
     });
   }
 
-  /** @throws ApplianceError `two-step.code-wrong`, `two-step.not-begun` */
-  confirmTwoStep(login: SettingsLogin, code: string, source: string): Promise<IssuedSettingsLogin> {
+  /**
+   * By its codes one is taken for the account from then on: who is not at forced set-up, where the password was right just now,
+   * gives it once more.
+   * @throws ApplianceError `two-step.code-wrong`, `two-step.not-begun`, `step-up.wrong`, `login.refused`
+   */
+  async confirmTwoStep(
+    login: SettingsLogin,
+    code: string,
+    source: string,
+    password = '',
+  ): Promise<IssuedSettingsLogin> {
     if (login.stage !== 'enrol-two-step' && login.stage !== 'full') throw refusedLogin();
+    if (login.stage === 'full') await this.proveAgain(login, { code: '', password, source });
     return this.#parts.store.core.transaction(async tx => {
       const known = await getKnown(tx, login.accountId);
       const { account, secrets } = known;
@@ -328,6 +359,12 @@ function freshSecrets(hash: string) {
     ...{ password_hash: hash, two_step_secret: null, two_step_pending: null, two_step_last: 0 },
     ...{ failures: 0, locks: 0, locked_until: null },
   };
+}
+
+function ownRecovery(): ApplianceError {
+  return new ApplianceError('refused', 'member.own-recovery', 'another account does that for you', {
+    hint: 'Your own password and second step are changed under My account, which asks who you are.',
+  });
 }
 
 async function getKnown(from: Parameters<typeof findAccount>[0], id: string): Promise<KnownSettingsAccount> {

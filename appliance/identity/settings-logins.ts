@@ -148,7 +148,7 @@ export class SettingsLogins {
     return lockedUntil !== null && lockedUntil > this.#parts.clock.now();
   }
 
-  /** A new token, for the stage the login goes on to. */
+  /** A new token, for the stage the login goes on to. @throws ApplianceError `login.refused` when it is gone or was moved */
   async step(
     tx: Transaction,
     { account, secrets }: KnownSettingsAccount,
@@ -157,7 +157,8 @@ export class SettingsLogins {
   ): Promise<IssuedSettingsLogin> {
     const { token, digest } = newToken();
     const at = this.#parts.clock.now();
-    await stepSettingsLogin(tx, login.id, to, digest, at);
+    const isMoved = await stepSettingsLogin(tx, { id: login.id, from: login.stage, to, digest, at });
+    if (!isMoved) throw refusedLogin();
     if (to === 'full' && (secrets.failures > 0 || secrets.locks > 0)) {
       await setAccount(tx, account.id, { failures: 0, locks: 0, locked_until: null });
     }

@@ -69,7 +69,7 @@ async function open(t: ExecutionContext) {
       .filter(one => /^store|restore/.test(one))
       .sort();
   await signIn();
-  return { data, portal, ask, signIn, backUp, restore, state, stores, name };
+  return { data, portal, ask, signIn, backUp, restore, state, stores, name, password };
 }
 
 /** Starts the portal, which is killed after that rename. */
@@ -171,9 +171,9 @@ async function isTold(t: ExecutionContext, at: Opened, backup: string, aside: st
 test('J-05 A-06 a restore killed after each of its steps goes on at the next start, or leaves the store as it was; it is told, and undone', async t => {
   t.timeout(120_000);
   const at = await open(t);
-  await at.ask('POST', '/accounts', { name: 'kept@example.com' });
+  await at.ask('POST', '/accounts', { name: 'kept@example.com', password: at.password });
   const backup = await at.backUp();
-  await at.ask('POST', '/accounts', { name: 'lost@example.com' });
+  await at.ask('POST', '/accounts', { name: 'lost@example.com', password: at.password });
   const path = `/backups/${backup}/restore`;
   t.regex((await at.ask('GET', path)).body, /Logins: <strong>1<\/strong>/);
   t.regex((await at.restore(path, 'yes')).body, /That is not what has to be typed/);

@@ -91,12 +91,55 @@ test('A-05 C-03 two-step is enrolled, asked for and works once; a reset takes it
   t.is(await accounts.logins.find(whole.token, { touch: true }), undefined, 'its logins have ended');
   const { login } = await signIn('bea', temporaryPassword);
   t.is(login.stage, 'change-password');
-  const given = { current: temporaryPassword, source: '192.0.2.2' };
+  const given = { current: temporaryPassword, code: '', source: '192.0.2.2' };
   await t.throwsAsync(accounts.changePassword(login, { ...given, next: 'bea-bea-bea' }), {
     code: 'password.unacceptable',
   });
   t.is((await accounts.changePassword(login, { ...given, next: NEXT_PASSWORD })).login.stage, 'full');
   t.is((await accounts.get(ann.id)).twoStepEnrolled, false);
+});
+
+test('A-05 C-03 attack: who is at a browser left open sets up no app of his own, and changes no password by a code that is not asked for', async t => {
+  const { signIn, accounts, ann, clock } = await open(t);
+  const from = '192.0.2.2';
+  const { login } = await signIn('ann');
+  const { secret } = await accounts.beginTwoStep(ann.id);
+  t.is((await accounts.beginTwoStep(ann.id, true)).secret, secret, 'after a mistake it need not be scanned again');
+  const code = await codeOf(secret, clock.now());
+  await t.throwsAsync(accounts.confirmTwoStep(login, code, from), { code: 'step-up.wrong' });
+  await t.throwsAsync(accounts.confirmTwoStep(login, code, from, 'wrong'), { code: 'step-up.wrong' });
+  t.false((await accounts.get(ann.id)).twoStepEnrolled);
+  const whole = await accounts.confirmTwoStep(login, code, from, PASSWORD);
+  const change = (given: string) =>
+    accounts.changePassword(whole.login, { current: PASSWORD, next: NEXT_PASSWORD, code: given, source: from });
+  for (const given of ['', code, '000000']) await t.throwsAsync(change(given), { code: 'two-step.code-wrong' }, given);
+  clock.skip(MINUTE_MS);
+  t.is((await change(await codeOf(secret, clock.now()))).login.stage, 'full');
+});
+
+test('A-05 C-07 attack: of many guesses at the present password at once no more than the lock lets through count', async t => {
+  const { signIn, accounts } = await open(t);
+  const { login } = await signIn('ann');
+  const change = (current: string) =>
+    accounts.changePassword(login, { current, next: NEXT_PASSWORD, code: '', source: '192.0.2.2' });
+  const guesses = Array.from({ length: 10 }, () => change('wrong').catch(({ code }) => code));
+  const right = change(PASSWORD).then(
+    () => 'changed',
+    ({ code }) => code,
+  );
+  await Promise.all(guesses);
+  t.is(await right, 'login.refused', 'it was locked when its turn came');
+  await t.throwsAsync(signIn('ann', NEXT_PASSWORD), { code: 'login.refused' });
+});
+
+test('A-05 C-08 a login that has ended gets no further by what was on its way', async t => {
+  const { signIn, accounts, ann, asAnn } = await open(t);
+  const { login, token } = await signIn('ann');
+  const change = { current: PASSWORD, next: NEXT_PASSWORD, code: '', source: '192.0.2.2' };
+  await accounts.logins.signOut(token);
+  await t.throwsAsync(accounts.changePassword(login, change), { code: 'login.refused' });
+  t.is((await signIn('ann')).login.stage, 'full', 'the password is as it was');
+  await t.throwsAsync(accounts.reset(asAnn, ann.id), { code: 'member.own-recovery' });
 });
 
 test('A-05 the last account that can sign in is neither disabled nor removed; names are had once', async t => {

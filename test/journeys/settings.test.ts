@@ -138,10 +138,11 @@ async function bringCertificate(t: ExecutionContext, admin: TestBrowser): Promis
 
 /** The gateway has taken it up by itself, and shows it to whoever trusts its authority alone. */
 /** A colleague gets an account, and the page where he is looked after. */
-async function addColleague(t: ExecutionContext, admin: TestBrowser): Promise<void> {
+async function addColleague(t: ExecutionContext, admin: TestBrowser, password: string): Promise<void> {
   const { page } = admin;
   await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Accounts' }).press('Enter');
   await page.getByLabel('Name', { exact: true }).fill('bea');
+  await page.getByLabel('Your password').fill(password);
   await page.getByLabel('Name', { exact: true }).press('Enter');
   await page.getByRole('heading', { name: 'Temporary password' }).waitFor();
   await page.getByRole('link', { name: 'Done' }).press('Enter');
@@ -206,7 +207,7 @@ test('A-05 A-07 IT changes a setting and takes it back, asks for a certificate a
   await lookAtSyslog(t, admin);
   await page.goto(`${appliance.settingsUrl}/help/settings`);
   t.deepEqual(await faultsOf(page), []);
-  await addColleague(t, admin);
+  await addColleague(t, admin, password);
   const ca = await bringCertificate(t, admin);
   await isShown(t, appliance, ca);
   await enterByLink(t, admin, appliance);

@@ -1,4 +1,4 @@
-// The page of a restore: it takes the name, typed, and the second step, fresh; nothing else asks for one.
+// The page of a restore: it takes the name, typed, and the second step, fresh.
 import { existsSync, readFileSync } from 'node:fs';
 import { request as asking } from 'node:http';
 import { join } from 'node:path';
@@ -105,7 +105,9 @@ test('J-05 A-05 who has a second step gives a code, and one that was used does n
   if (login === undefined) return t.fail();
   const { secret } = await accounts.beginTwoStep(login.accountId);
   const used = await codeOf(secret, clock.now());
-  const headers = { cookie: `__Host-settings=${(await accounts.confirmTwoStep(login, used, '192.0.2.7')).token}` };
+  const headers = {
+    cookie: `__Host-settings=${(await accounts.confirmTwoStep(login, used, '192.0.2.7', PASSWORD)).token}`,
+  };
   const page = (await ask('GET', PATH, undefined, headers)).body;
   t.true(page.includes('name="code"') && !page.includes('name="password"'));
   const typed = { confirm: NAME, password: PASSWORD, seen: 'null' };

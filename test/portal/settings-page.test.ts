@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { CONFIG_FILE, findConfigFaults, parseConfig } from '../../appliance/config.ts';
+import { codeOf, PASSWORD } from '../identity/open-identity.ts';
 import { askSocket } from './ask-socket.ts';
 import { openTestDesk } from './open-support.ts';
 
@@ -167,3 +168,33 @@ test('A-05 B-05 a diagnostics bundle holds facts, settings and log lines, no key
 function digestOf(html: string): string {
   return /name="digest" value="([^"]+)"/.exec(html)?.[1] ?? '';
 }
+
+test('A-05 C-03 attack: a login that was left open comes by no account, of its own or another’s, and so by no restore', async t => {
+  const { ann, as, identity, clock } = await open(t);
+  await as('bea@example.com');
+  const accounts = identity.settingsAccounts;
+  const all = await accounts.list();
+  const [annId = '', beaId = ''] = ['ann@example.com', 'bea@example.com'].map(
+    name => all.find(one => one.name === name)?.id,
+  );
+  const refused = async (to: string, typed: object, field: string) => {
+    const { status, body } = await ann.ask('POST', to, typed);
+    t.is(status, 403, to);
+    t.regex(body, new RegExp(`id="f-${field}"[^>]*aria-invalid="true"`), to);
+    return body;
+  };
+  t.regex(await refused('/accounts', { name: 'eve' }, 'password'), /value="eve" id="f-name"/);
+  await refused(`/accounts/${beaId}/reset`, { password: 'wrong' }, 'password');
+  const own = await ann.ask('POST', `/accounts/${annId}/reset`, { password: PASSWORD });
+  t.is(own.status, 403);
+  t.true(own.body.includes('Another account does that for you'));
+  t.is((await ann.ask('POST', '/accounts', { name: 'bea@example.com', password: PASSWORD })).status, 409);
+  const secretIn = (html: string) => /id="secret">([^<]+)</.exec(html)?.[1]?.replaceAll(' ', '') ?? '';
+  const secret = secretIn((await ann.ask('GET', '/account/two-step')).body);
+  const code = await codeOf(secret, clock.now());
+  t.is(secretIn(await refused('/account/two-step', { code }, 'password')), secret, 'it need not be scanned again');
+  t.deepEqual(await accounts.list(), all);
+  t.is((await ann.ask('POST', '/accounts', { name: 'cleo', password: PASSWORD })).status, 200);
+  t.is((await ann.ask('POST', `/accounts/${beaId}/reset`, { password: PASSWORD })).status, 200);
+  t.is((await ann.ask('POST', '/account/two-step', { code, password: PASSWORD })).status, 303);
+});

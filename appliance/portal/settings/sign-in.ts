@@ -97,7 +97,7 @@ function addTwoStep(router: PortalRouter, { accounts, guards, pages }: SettingsS
 
 function addEnrolment(router: PortalRouter, { accounts, guards, pages }: SettingsSignInParts): void {
   const show = async (ctx: PortalContext, form: Form) => {
-    const { secret, uri } = await accounts.beginTwoStep(settingsSessionOf(ctx).account.id);
+    const { secret, uri } = await accounts.beginTwoStep(settingsSessionOf(ctx).account.id, form !== emptyForm);
     const view = { form, secret: groupSecret(secret), qr: await drawQr(uri), action: '/sign-in/enrol', cancel: null };
     pages.show(ctx, 'settings-enrol', { title: 'Set up two-step', ...view });
   };
@@ -115,10 +115,13 @@ function addEnrolment(router: PortalRouter, { accounts, guards, pages }: Setting
 
 function addChange(router: PortalRouter, { accounts, guards, pages }: SettingsSignInParts): void {
   const show = (ctx: PortalContext, form: Form) =>
-    pages.show(ctx, 'settings-password', { title: 'Choose a new password', form, action: '/sign-in/password' });
+    pages.show(ctx, 'settings-password', {
+      ...{ title: 'Choose a new password', form, action: '/sign-in/password' },
+      hasCode: false,
+    });
   router.get('/sign-in/password', guards.requireStage('change-password'), ctx => show(ctx, emptyForm));
   router.post('/sign-in/password', guards.requireStage('change-password'), async ctx => {
-    const given = { ...parse(NewPassword, ctx.request.body), source: ctx.state.address };
+    const given = { ...parse(NewPassword, ctx.request.body), code: '', source: ctx.state.address };
     const fault = await tryForm({}, CHANGE_FAULTS, async () =>
       follow(ctx, await accounts.changePassword(settingsSessionOf(ctx).login, given)),
     );
