@@ -5,6 +5,7 @@ import type { AuditLog } from '../audit/audit.ts';
 import { type Actor, type AuditDetail, applianceActor } from '../audit/entry.ts';
 import type { Clock } from '../clock.ts';
 import { ApplianceError } from '../errors.ts';
+import { requireSeen } from '../store/seen.ts';
 import type { Transaction } from '../store/sql.ts';
 import type { Store } from '../store/store.ts';
 import { requireMasterAdmin } from './authority.ts';
@@ -35,6 +36,11 @@ export interface SamlIdpsOptions {
   readonly clock: Clock;
   readonly book: LoginBook;
   readonly ssoRules: SsoRules;
+}
+
+/** What a page shows and carries of a member's SSO id. */
+export function seenInLink(link: SamlLink | undefined) {
+  return link === undefined ? null : { idpId: link.idpId, subject: link.subject };
 }
 
 export class SamlIdps {
@@ -126,15 +132,23 @@ export class SamlIdps {
 
   /**
    * Gives a member an SSO id, changes it, or takes it away.
-   * @throws ApplianceError `saml.link`, `saml.link-twice`, `saml.only-way`, `sso.break-glass`, `identity.not-allowed`
+   * @param seen `seenOf` what `seenInLink` made of the one the actor saw
+   * @throws ApplianceError `saml.link`, `saml.link-twice`, `saml.only-way`, `sso.break-glass`, `identity.not-allowed`,
+   *   `changed-meanwhile`
    */
-  async setLink(actor: Actor, memberId: string, wish: { idpId: string; subject: string } | null): Promise<void> {
+  async setLink(
+    actor: Actor,
+    memberId: string,
+    wish: { idpId: string; subject: string } | null,
+    seen?: string,
+  ): Promise<void> {
     const subject = wish?.subject.trim() ?? null;
     if (subject === '' || (subject !== null && (subject.length > 512 || /\p{C}/u.test(subject)))) {
       throw new ApplianceError('malformed', 'saml.link', 'an SSO id has 1 to 512 characters');
     }
     await this.#parts.book.act(async act => {
       const before = await this.#linkOf(act, actor, memberId);
+      requireSeen(seenInLink(before), seen);
       if (before !== undefined) await this.#endLogins(act, actor, before.idpId, memberId);
       if (wish === null || subject === null) {
         if (before?.isOnly === true) {

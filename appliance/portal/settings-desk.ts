@@ -160,7 +160,8 @@ export class SettingsDesk {
       await audit.append(tx, { event: 'settings.changed', actor: editor.actor, detail });
       this.#replace(text, seen, secret); // the last that can fail: without it there is no entry
     });
-    this.secrets.sweep([text, ...this.#parts.file.history().map(earlier => earlier.text)]);
+    // As it is now: another may have been saved since, with a password of its own.
+    this.secrets.sweep([this.read().text, ...this.#parts.file.history().map(earlier => earlier.text)]);
     return changes;
   }
 

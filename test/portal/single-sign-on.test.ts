@@ -194,3 +194,27 @@ test.serial('C-04 whoever is in no group that gives a role is told so plainly, w
   t.regex(answer.body, new RegExp(`reference: ${answer.headers['x-request-id']}`));
   t.is(await at.identity.members.findByLoginId('eve@example.com'), undefined);
 });
+
+test.serial(
+  'C-04 D-08 of two who set a member’s SSO id at once the second is told, and nothing is overwritten',
+  async t => {
+    const { id } = await at.member('twice');
+    const { token } = await at.signIn('root');
+    const page = `/admin/members/${id}/single-sign-on`;
+    const socket = join(at.folder, 'portal.sock');
+    const html = { accept: 'text/html' };
+    const seen = async () => {
+      const { body } = await askSocket(socket, 'GET', page, token, html);
+      return (/name="seen" value="([^"]*)"/.exec(body)?.[1] ?? '').replaceAll('&quot;', '"');
+    };
+    const save = (subject: string, from: string) =>
+      askSocket(socket, 'POST', page, token, html, { idpId: at.idp.id, subject, seen: from });
+    const first = await seen();
+    t.is((await save('twice-1', first)).status, 303);
+    const late = await save('twice-2', first);
+    t.is(late.status, 409);
+    t.true(late.body.includes('value="twice-1"'), 'what it is now is shown');
+    t.is((await at.identity.idps.linkOf(id))?.subject, 'twice-1');
+    t.is((await save('', await seen())).status, 303);
+  },
+);

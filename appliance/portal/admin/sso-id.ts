@@ -2,14 +2,16 @@
 import Router from '@koa/router';
 import { z } from 'zod';
 import type { Identity } from '../../identity/identity.ts';
+import { seenInLink } from '../../identity/saml-idps.ts';
+import { seenOf } from '../../store/seen.ts';
 import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
-import { type Form, formWith, tryForm } from '../web/forms.ts';
+import { afterFault, type Form, formWith, tryForm } from '../web/forms.ts';
 import { type Guards, sessionOf } from '../web/guards.ts';
 import type { Pages } from '../web/pages.ts';
 import { ById, parse, text } from '../web/parse.ts';
 
 const PATH = '/admin/members/:id/single-sign-on';
-const Link = z.strictObject({ idpId: text, subject: text });
+const Link = z.strictObject({ idpId: text, subject: text, seen: text });
 const EMPTY = z.strictObject({});
 const FIELD_OF = {
   ...{ 'saml.link': 'subject', 'saml.link-twice': 'subject', 'saml.only-way': 'subject' },
@@ -40,25 +42,28 @@ export function ssoIdRoutes({ identity, guards, pages }: SsoIdParts): PortalRout
       of,
       link,
       providers,
-      form,
+      ...{ form, seen: seenOf(seenInLink(link ?? undefined)) },
       isSaved: ctx.query.saved === 'yes',
     });
   };
+  const stored = async (id: string) => {
+    const link = await idps.linkOf(id);
+    return formWith({ idpId: link?.idpId ?? '', subject: link?.subject ?? '' });
+  };
   router.get(PATH, requireMaster, async ctx => {
     const { id } = parse(ById, ctx.params);
-    const link = await idps.linkOf(id);
-    await show(ctx, id, formWith({ idpId: link?.idpId ?? '', subject: link?.subject ?? '' }));
+    await show(ctx, id, await stored(id));
   });
   router.post(PATH, requireMaster, async ctx => {
     const { id } = parse(ById, ctx.params);
-    const typed = parse(Link, ctx.request.body);
+    const { seen, ...typed } = parse(Link, ctx.request.body);
     const fault = await tryForm(typed, FIELD_OF, async () => {
-      await idps.setLink(sessionOf(ctx).actor, id, typed.subject.trim() === '' ? null : typed);
+      await idps.setLink(sessionOf(ctx).actor, id, typed.subject.trim() === '' ? null : typed, seen);
       await back(ctx, guards, id);
     });
     if (fault === undefined) return;
     ctx.status = fault.status;
-    await show(ctx, id, fault.form);
+    await show(ctx, id, afterFault(fault.form, await stored(id)));
   });
   for (const state of ['on', 'off'] as const) {
     router.post(`${PATH}/${state}`, requireMaster, async ctx => {
