@@ -69,6 +69,7 @@ export class TwoStep {
       // By its codes one is taken for the member from then on: who adds it has to be more than whoever sits there. At forced set-up
       // the password was right in this very login.
       if (login.stage === 'full') await stepUp.require(login.id, act.tx);
+      else if (member.twoStepEnrolled) throw refusedLogin();
       // No failure is counted: whoever is here was shown the secret.
       const step = secondStep.stepOf(secrets.twoStepPending, code, 0);
       if (step === undefined) throw codeWrong();

@@ -82,7 +82,7 @@ function isCredential(real: string): boolean {
 }
 
 /** Of what is not there yet, where it would be. */
-function realPath(path: string): string {
+export function realPath(path: string): string {
   try {
     return realpathSync.native(path);
   } catch {

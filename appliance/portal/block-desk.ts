@@ -85,7 +85,7 @@ export class BlockDesk {
     const { settings, store, audit, clock } = this.#parts;
     const { text, secret } = this.draft(settings.read(), block, { ...given, isOn: true });
     const config = parseConfig(text);
-    settings.checkTest(config, block.page, secret);
+    await settings.checkTest(config, block.page, secret);
     if (this.#isTrying) throw new ApplianceError('limited', 'settings.busy', 'another test is on its way; wait for it');
     this.#isTrying = true;
     try {

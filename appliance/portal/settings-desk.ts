@@ -23,7 +23,7 @@ import type { Store } from '../store/store.ts';
 import type { DiagnosticsParts } from './diagnostics.ts';
 import { type BundleFile, bundleBytes, streamBundle } from './evidence/bundle-stream.ts';
 import { allFields, changesOf } from './settings/fields.ts';
-import { type NewSecret, SecretFiles } from './settings/secrets.ts';
+import { LaidFiles, type NewSecret, SecretFiles, type SecretUse, usesIn } from './settings/secrets.ts';
 
 export interface SettingsDeskParts {
   readonly dataFolder: string;
@@ -57,6 +57,7 @@ export interface EarlierSettings {
   readonly changes: readonly ConfigDifference[];
 }
 
+const LAID_SETTING = 'settings.laid-password-files';
 const MAX_LOGGED_CHANGES = 40;
 const MAX_LOGGED_CHARACTERS = 150;
 
@@ -150,7 +151,8 @@ export class SettingsDesk {
     const { store, audit } = this.#parts;
     const config = parseConfig(text);
     refuseShutOut(this.#started, config, editor);
-    this.secrets.check(config, () => this.#known(), secret);
+    const laid = await this.#laid();
+    this.secrets.check(config, this.#known(laid), secret);
     await this.#tryPlace(config);
     const changes = this.preview(text);
     if (text === this.read().text) return [];
@@ -158,6 +160,7 @@ export class SettingsDesk {
       const told = changes.slice(0, MAX_LOGGED_CHANGES).map(presentChange).join('; ');
       const detail = { changes: told, count: changes.length };
       await audit.append(tx, { event: 'settings.changed', actor: editor.actor, detail });
+      await store.settings.set(tx, LAID_SETTING, this.secrets.remember(laid, this.read().config ?? config, config));
       this.#replace(text, seen, secret); // the last that can fail: without it there is no entry
     });
     // As it is now: another may have been saved since, with a password of its own.
@@ -176,10 +179,14 @@ export class SettingsDesk {
     }
   }
 
+  async #laid(): Promise<readonly SecretUse[]> {
+    return (await this.#parts.store.settings.get(LAID_SETTING, LaidFiles)) ?? [];
+  }
+
   /** What was saved, now and before. */
-  #known(): readonly ApplianceConfig[] {
+  #known(laid: readonly SecretUse[]): readonly SecretUse[] {
     const { config } = this.read();
-    return [...(config === null ? [] : [config]), ...this.earlier()];
+    return [...laid, ...[...(config === null ? [] : [config]), ...this.earlier()].flatMap(usesIn)];
   }
 
   /** Those the appliance would start with, newest first. */
@@ -188,8 +195,8 @@ export class SettingsDesk {
   }
 
   /** @throws ApplianceError as `SecretFiles.check` */
-  checkTest(config: ApplianceConfig, page: string, secret: NewSecret | null): void {
-    this.secrets.checkTest(config, () => this.#known(), page, secret);
+  async checkTest(config: ApplianceConfig, page: string, secret: NewSecret | null): Promise<void> {
+    this.secrets.checkTest(config, this.#known(await this.#laid()), page, secret);
   }
 
   /** An address and port that can't be had are not kept: the gateway moves there at once. @throws ApplianceError `settings.no-such-place` */

@@ -1,7 +1,16 @@
 // The pages of mail and syslog: on and off, one truth with the file, a password that is nowhere but in its file, and a test before saving.
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -277,6 +286,25 @@ test('A-05 attack: a stolen login has no password sent elsewhere out of a file t
   writeFileSync(other, PASSWORD, { mode: 0o600 });
   const moved = mailOf({ ...SOMEWHERE, host: 'localhost', passwordFile: other });
   t.is((await ann.post('/mail', 'save', moved)).status, 303, 'one that is new goes with its server');
+});
+
+test('A-05 attack: whom a file of IT’s was saved for is not forgotten with the settings’ earlier versions', async t => {
+  const { ann, folder, path, config } = await open(t);
+  mkdirSync(join(folder, 'secrets'));
+  const laid = join(folder, 'secrets', 'laid');
+  writeFileSync(laid, PASSWORD, { mode: 0o600 });
+  const byHand = JSON.stringify({ ...SOMEWHERE, passwordFile: laid });
+  writeFileSync(path, readFileSync(path, 'utf8').replace('mail: null', `mail: ${byHand}`));
+  t.is((await ann.post('/mail', 'save', { ...mailOf(SOMEWHERE), isOn: undefined })).status, 303);
+  // As if he had saved fifty times since.
+  rmSync(join(folder, 'config-history'), { recursive: true });
+  t.false(readFileSync(path, 'utf8').includes(laid));
+  for (const act of ['test', 'save'] as const) {
+    const moved = mailOf({ ...SOMEWHERE, host: 'localhost', passwordFile: laid });
+    t.is((await ann.post('/mail', act, moved)).status, 403, act);
+  }
+  t.is((await ann.post('/mail', 'save', mailOf({ ...SOMEWHERE, passwordFile: laid }))).status, 303, 'its own server');
+  t.is(config().alerts.mail?.passwordFile, laid);
 });
 
 test('A-05 attack: a stolen login has a password sent to no other port of its host', async t => {

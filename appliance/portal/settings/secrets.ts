@@ -2,12 +2,13 @@
 // configuration names the file, so that its earlier versions and a diagnostics bundle hold no password, and going back finds the old one.
 // A page never gives one away: it goes to the machine and port it was saved for, and to no other.
 import { randomBytes } from 'node:crypto';
-import { readdirSync, realpathSync, rmSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { z } from 'zod';
 import type { ApplianceConfig } from '../../config.ts';
 import { ApplianceError } from '../../errors.ts';
 import { prepareKeysFolder, syncFolder, writeNewFile } from '../../pki/key-files.ts';
-import { checkPasswordFile, type PasswordUse, passwordPlace, passwordUses } from '../../pki/password-files.ts';
+import { checkPasswordFile, passwordPlace, passwordUses, realPath } from '../../pki/password-files.ts';
 import { mailPort } from '../status/mail.ts';
 
 const OURS = /^(mail|directory)-password-[0-9a-f]{16}$/;
@@ -18,13 +19,16 @@ export interface NewSecret {
   readonly content: string;
 }
 
-/** Configurations that were saved, now and before. */
-type Known = () => readonly ApplianceConfig[];
-
-interface SecretUse extends PasswordUse {
+const SecretUse = z.strictObject({
+  page: z.enum(['mail', 'directory']),
+  key: z.string(),
+  path: z.string(),
   /** Whom it is for: host and port. */
-  readonly servers: readonly string[];
-}
+  servers: z.array(z.string()),
+});
+export type SecretUse = z.infer<typeof SecretUse>;
+/** Of files that IT laid: whom each was saved for, whatever versions of the configuration are still there. */
+export const LaidFiles = z.array(SecretUse);
 
 export class SecretFiles {
   readonly #dataFolder: string;
@@ -57,11 +61,19 @@ export class SecretFiles {
     if (unused.length > 0) syncFolder(this.#folder);
   }
 
+  /** @param laid before @returns with those of these configurations */
+  remember(laid: readonly SecretUse[], ...configs: readonly ApplianceConfig[]): readonly SecretUse[] {
+    const isNew = (use: SecretUse) =>
+      passwordPlace(this.#dataFolder, use.path) === 'laid' && existsSync(use.path) && !isKnown(use, laid);
+    return [...laid, ...configs.flatMap(usesIn).filter(isNew)];
+  }
+
   /**
+   * @param known what was saved, now and before
    * @param typed the password that comes with this one
    * @throws ApplianceError `settings.password-elsewhere`, or as `checkPasswordFile`
    */
-  check(config: ApplianceConfig, known: Known, typed: NewSecret | null): void {
+  check(config: ApplianceConfig, known: readonly SecretUse[], typed: NewSecret | null): void {
     for (const use of usesIn(config)) {
       if (use.path === typed?.path) continue;
       checkPasswordFile(this.#dataFolder, use);
@@ -72,7 +84,7 @@ export class SecretFiles {
   }
 
   /** As `check`, for a test: what stands in any file goes to the machine it was saved for. */
-  checkTest(config: ApplianceConfig, known: Known, page: string, typed: NewSecret | null): void {
+  checkTest(config: ApplianceConfig, known: readonly SecretUse[], page: string, typed: NewSecret | null): void {
     const use = usesIn(config).find(one => one.page === page);
     if (use === undefined || use.path === typed?.path) return;
     checkPasswordFile(this.#dataFolder, use);
@@ -80,7 +92,7 @@ export class SecretFiles {
   }
 }
 
-function usesIn(config: ApplianceConfig): SecretUse[] {
+export function usesIn(config: ApplianceConfig): SecretUse[] {
   const { mail } = config.alerts;
   const servers = {
     mail: mail === null ? [] : [`${mail.host}:${mailPort(mail)}`],
@@ -95,16 +107,14 @@ function serverOf(url: string): string {
   return /:\d+$/.test(server) ? server : `${server}:${url.startsWith('ldaps:') ? 636 : 389}`;
 }
 
-function isKnown({ key, path, servers }: SecretUse, known: Known): boolean {
-  const before = known()
-    .flatMap(usesIn)
-    .filter(one => one.key === key && one.path === path);
+function isKnown({ key, path, servers }: SecretUse, known: readonly SecretUse[]): boolean {
+  const before = known.filter(one => one.key === key && realPath(one.path) === realPath(path));
   return before.length > 0 && servers.every(server => before.some(one => one.servers.includes(server)));
 }
 
 /** Whether any of them names that file, by whatever path. */
-function isNamed(path: string, known: Known): boolean {
-  return known().some(config => usesIn(config).some(one => realPath(one.path) === realPath(path)));
+function isNamed(path: string, known: readonly SecretUse[]): boolean {
+  return known.some(one => realPath(one.path) === realPath(path));
 }
 
 /** @param way out of it */
@@ -113,12 +123,4 @@ function elsewhere({ key, servers }: SecretUse, way: string): ApplianceError {
   return new ApplianceError('refused', 'settings.password-elsewhere', text, {
     hint: `${key}: ${way}. One that is kept goes to nobody but whom it was saved for.`,
   });
-}
-
-function realPath(path: string): string {
-  try {
-    return realpathSync.native(path);
-  } catch {
-    return resolve(path); // not there yet
-  }
 }
