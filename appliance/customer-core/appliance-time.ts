@@ -22,6 +22,7 @@ export class ApplianceTime {
   #asked: { readonly nonce: Bytes; readonly at: number } | null = null;
   /** Appliance's ms UTC less monotonic ms. */
   #offset: number | null = null;
+  #error = 0;
 
   constructor(options: ApplianceTimeOptions) {
     this.#options = options;
@@ -44,10 +45,16 @@ export class ApplianceTime {
     const now = this.#options.clock.monotonic();
     if (now - asked.at > MAX_ROUND_TRIP_MS) throw refused('the answer took too long');
     this.#offset = time - (asked.at + now) / 2;
+    this.#error = Math.ceil((now - asked.at) / 2);
   }
 
   get isKnown(): boolean {
     return this.#offset !== null;
+  }
+
+  /** How far `now` may be off either way, ms: the answer was made somewhere between question and answer. */
+  get error(): number {
+    return this.#error;
   }
 
   /** ms UTC. @throws ApplianceError `time.unknown` before the first answer */

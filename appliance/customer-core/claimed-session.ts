@@ -482,6 +482,7 @@ export class ClaimedSession {
     const { clock, crypto, view, recording } = options;
     return new SessionRecording({
       ...{ ...recording, clock, crypto, view, sign, sid: this.sid, applianceTime: () => this.#time.now() },
+      timeError: () => this.#time.error,
       isForced: () => this.rights.narrowing.forcedRecording,
       technician: () => this.#identity(),
       pause: () => this.#desktop?.recordingPause ?? { mayPause: false, pausedAt: null },

@@ -35,6 +35,8 @@ export interface SessionRecordingOptions extends RecordingParts {
   readonly crypto: Pick<LinkCrypto, 'randomBytes' | 'verifyEs256'>;
   readonly sid: SessionId;
   readonly applianceTime: () => number;
+  /** How far that may be off, ms. */
+  readonly timeError: () => number;
   readonly isForced: () => boolean;
   /** Whether the technician may pause what runs, and since when he has; ms UTC by the appliance's clock. */
   readonly pause: () => { readonly mayPause: boolean; readonly pausedAt: number | null };
@@ -212,7 +214,7 @@ export class SessionRecording {
 
   /** A picture that is held, not one that has ended: how much of it was shown without a proof, and since when. */
   #logHeld(): void {
-    const { clock, applianceTime, log } = this.#options;
+    const { clock, applianceTime, timeError, log } = this.#options;
     const isHeld = this.#window === 'held' && (this.#rule.state === 'unproved' || this.#isHeldLogged);
     if (isHeld === this.#isHeldLogged) return;
     this.#isHeldLogged = isHeld;
@@ -222,7 +224,7 @@ export class SessionRecording {
     }
     const { bytes, since } = this.#rule.unproved ?? { bytes: 0, since: clock.monotonic() };
     const sentAt = new Date(applianceTime() - (clock.monotonic() - since));
-    log('recording-held', { bytes, detail: `not proved since ${sentAt.toISOString()}` });
+    log('recording-held', { bytes, detail: `not proved since ${sentAt.toISOString()} ±${timeError()} ms` });
   }
 }
 

@@ -11,6 +11,7 @@ test('D-06 time is the appliance’s, counted on by the monotonic clock', async 
   await at.tellTime(THEN, nonce);
   t.true(at.time.isKnown);
   t.is(at.time.now(), THEN + 1000, 'it was told half-way through the two seconds');
+  t.is(at.time.error, 1000);
   at.clock.advance(5000);
   t.is(at.time.now(), THEN + 6000);
 });

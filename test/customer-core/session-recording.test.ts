@@ -175,7 +175,8 @@ test('H-03 attack doctored-console: who brings nothing to the recorder gets one 
   t.is(open.at.view.state.recording, 'held');
   const held = open.at.hostLog.lines.at(-1);
   t.like(held, { event: 'recording-held', bytes: open.screen.recorded.length });
-  const since = Date.parse(held?.detail?.replace('not proved since ', '') ?? '');
+  const [, sentAt = ''] = /^not proved since (\S+) ±0 ms$/.exec(held?.detail ?? '') ?? [];
+  const since = Date.parse(sentAt);
   t.true((held?.at ?? 0) - since <= MAX_UNPROVED_MS + 1, 'the customer’s own log tells how long that was');
   await open.prove();
   t.is(open.at.hostLog.lines.at(-1)?.event, 'recording-resumed');
