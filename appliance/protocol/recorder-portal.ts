@@ -31,6 +31,8 @@ export interface RecordingGrant {
   readonly sid: SessionId;
   /** The technician's member id. */
   readonly sub: string;
+  /** When the session was made, ms UTC: nothing of it was recorded before. */
+  readonly since: number;
 }
 
 /** A stream is being proved to be recorded, or is not any more. */

@@ -81,7 +81,7 @@ export class KeptRecordings implements Face, ErasableFilms {
     });
   }
 
-  /** By the day in their path: whatever of a session's is there, whether the store knows of it or not. */
+  /** By the day in their path, and by one beside it where a clock was set: whatever of a session's is there, whether the store knows of it or not. */
   removeOf(id: SessionId, from: number, until: number): Promise<{ readonly films: number; readonly bytes: number }> {
     return attempt(async () => {
       const removed = { films: 0, bytes: 0 };
@@ -133,10 +133,10 @@ export class KeptRecordings implements Face, ErasableFilms {
   }
 }
 
-/** `2026/06/01`, … the last of them the day after: a film begins when its picture does. */
+/** `2026/06/01`, … from the day before to the day after: a film begins when its picture does, by a clock that may have been set. */
 function daysFrom(from: number, until: number): string[] {
   const days: string[] = [];
-  for (let at = from - (from % DAY_MS); at <= until + DAY_MS; at += DAY_MS)
+  for (let at = from - (from % DAY_MS) - DAY_MS; at <= until + DAY_MS; at += DAY_MS)
     days.push(new Date(at).toISOString().slice(0, 10).replaceAll('-', '/'));
   return days;
 }

@@ -21,13 +21,18 @@ import {
 
 const MAX_ANSWER_BYTES = 64 * 1024;
 const PATIENCE_MS = 5000;
-const Grant = z.strictObject({ sid: z.string().transform(parseSessionId), sub: z.string().min(1).max(64) });
+const Grant = z.strictObject({
+  sid: z.string().transform(parseSessionId),
+  sub: z.string().min(1).max(64),
+  since: z.int().min(0),
+});
 const Live = z.strictObject({ isOver: z.boolean() });
 const Attested = z.strictObject({ offset: z.int().min(1).nullable() });
 const Manifest = z.strictObject({ kid: z.string(), payload: z.string(), signature: z.string() });
 const Format = z.strictObject({ format: z.enum(['rcrec', 'avi', 'both']).nullable() });
-const ERASED = 'recording.erased';
+const [ERASED, OTHER] = ['recording.erased', 'recording.other'] as const;
 const Refusal = z.object({ code: z.literal(ERASED) });
+const Conflict = z.object({ code: z.literal(OTHER) });
 export type KeptFormat = z.infer<typeof Format>['format'];
 
 export class RecordingPortal {
@@ -67,7 +72,7 @@ export class RecordingPortal {
 
   /**
    * @throws ApplianceError `recording.portal-away`, also where the applet has signed more meanwhile; `recording.erased`: nothing of it
-   *   is to be kept
+   *   is to be kept; `recording.other`: another film of its stream is finished
    */
   async finished(recording: FinishedRecording): Promise<SignedManifest> {
     const { status, body } = await this.#post(RECORDING_FINISHED_PATH, recording);
@@ -124,6 +129,8 @@ function shaped<T>(schema: z.ZodType<T>, status: number, body: unknown): T {
   if (result?.success === true) return result.data;
   if (status === 404 && Refusal.safeParse(body).success)
     throw new ApplianceError('missing', ERASED, 'its session was erased'); // the portal's very word: a film is deleted for it
+  if (status === 409 && Conflict.safeParse(body).success)
+    throw new ApplianceError('conflict', OTHER, 'another film of this stream is finished');
   throw portalAway(`the portal answered ${status}`, result?.error);
 }
 

@@ -40,6 +40,8 @@ export interface RcrecBegun {
   readonly goodBytes: number;
   readonly index: RcrecIndex;
   readonly durationMs: number;
+  /** Whether it has no end: one that has is as it will stay. */
+  readonly isCut: boolean;
 }
 
 export class RcrecWriter {
@@ -62,22 +64,24 @@ export class RcrecWriter {
   #unwritten: Bytes | null = null;
   #isEnded = false;
 
-  private constructor(output: RcrecOutput, { goodBytes, index, durationMs }: RcrecBegun) {
+  private constructor(output: RcrecOutput, { goodBytes, index, durationMs, isCut }: RcrecBegun) {
     this.#output = output;
     this.#position = goodBytes;
     this.#segments = [...index.segments];
     this.#marks = [...index.marks];
     this.#ms = durationMs;
+    this.#isEnded = !isCut;
   }
 
   static begin(output: RcrecOutput, head: RcrecHead): RcrecWriter {
-    const writer = new RcrecWriter(output, { goodBytes: 0, index: { segments: [], marks: [] }, durationMs: 0 });
+    const nothing = { goodBytes: 0, index: { segments: [], marks: [] }, durationMs: 0, isCut: true };
+    const writer = new RcrecWriter(output, nothing);
     const block = writeBlock(BLOCK.head, writeHead(head), sha256);
     writer.#unwritten = new ByteWriter(RCREC_START.length + block.length).bytes(RCREC_START).bytes(block).done();
     return writer;
   }
 
-  /** Goes on after the last whole block of a file that was cut. */
+  /** Goes on after the last whole block of a file that was cut; to one that has its end nothing is added. */
   static goOn(output: RcrecOutput, begun: RcrecBegun): RcrecWriter {
     return new RcrecWriter(output, begun);
   }
@@ -137,7 +141,7 @@ export class RcrecWriter {
    */
   async flush(offset: number): Promise<void> {
     await this.#writeBlock();
-    if (this.#plain.length === 0 && offset <= this.#offset) return;
+    if (this.#isEnded || (this.#plain.length === 0 && offset <= this.#offset)) return;
     const isStart = this.#packer === null;
     if (isStart) this.#records(); // a segment of marks only begins with its picture, too
     this.#packer ??= new Packer();

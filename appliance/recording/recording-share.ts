@@ -169,6 +169,11 @@ export class RecordingShare {
     });
   }
 
+  /** A second film of a stream, which nobody vouches for: out of the way of what is written. */
+  async setAside(name: string): Promise<void> {
+    await attempt(() => rename(this.writingPath(name), join(this.#folder, 'writing', `${name}.second`)));
+  }
+
   /** What never held a picture. */
   async discard(name: string): Promise<void> {
     await attempt(() => rm(this.writingPath(name), { force: true }));

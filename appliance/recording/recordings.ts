@@ -17,7 +17,7 @@ import { RcrecDiskOutput, RcrecDiskSource, sha256 } from './rcrec-disk.ts';
 import { RcrecWriter } from './rcrec-writer.ts';
 import { finishFile } from './receive/finishing.ts';
 import { Journal } from './receive/journal.ts';
-import { isErased, LiveStream, type StreamBringer } from './receive/live-stream.ts';
+import { isErased, isOther, LiveStream, type StreamBringer } from './receive/live-stream.ts';
 import { writeNote } from './receive/picture-track.ts';
 import type { RecordingShare } from './recording-share.ts';
 import { type FileBegun, StreamRecorder, type StreamRecorderParts } from './stream-recorder.ts';
@@ -147,8 +147,8 @@ export class Recordings {
       await finish();
       this.#unfinished.delete(name);
     } catch (error) {
-      if (isErased(error)) {
-        await this.#parts.share.discard(name);
+      if (isErased(error) || isOther(error)) {
+        await (isErased(error) ? this.#parts.share.discard(name) : this.#parts.share.setAside(name));
         this.#unfinished.delete(name);
         return;
       }
@@ -191,7 +191,7 @@ export class Recordings {
     const { share, portal, clock } = this.#parts;
     const { head, durationMs, offset } = file;
     const writer = RcrecWriter.goOn(file.output, file);
-    writer.mark(writeNote('lost', clock.now()), true);
+    if (file.isCut) writer.mark(writeNote('lost', clock.now()), true);
     await writer.end(offset);
     await writer.close();
     const end = { isWhole: false, isPaused: false, receipt: null, receiptAt: async () => null };
@@ -203,11 +203,12 @@ export class Recordings {
     const path = this.#parts.share.writingPath(name);
     const source = await RcrecDiskSource.open(path);
     try {
-      const { head, index, durationMs, offset, goodBytes } = await RcrecFile.open(source, sha256);
+      const { head, index, durationMs, offset, goodBytes, isCut } = await RcrecFile.open(source, sha256);
       const output = new RcrecDiskOutput(path, false);
-      await output.truncate(goodBytes);
+      // One that has its end may be signed for already: it stays as it is.
+      if (isCut) await output.truncate(goodBytes);
       await output.close(); // opened again when there is something to write
-      return { head, index, durationMs, offset, goodBytes, output };
+      return { head, index, durationMs, offset, goodBytes, isCut, output };
     } catch (error) {
       if (!(error instanceof ApplianceError) || error.kind !== 'malformed') throw error;
       await rm(path, { force: true }); // not even its head was written wholly

@@ -18,6 +18,9 @@ import { PictureTrack } from './receive/picture-track.ts';
 /** Records that wait for a block of theirs. */
 const MAX_PENDING_BYTES = 8 * 1024 * 1024;
 
+/** So far marks may be from this machine's time: its clock was set, and the applet has not heard of it. */
+export const MAX_CLOCK_STEP_MS = 2 * 3_600_000;
+
 export interface StreamRecorderParts {
   readonly clock: Clock;
   readonly journal: Journal;
@@ -69,7 +72,8 @@ export class StreamRecorder {
   #state: RecorderState = 'recording';
   #troubleAt = 0;
   #isTroubleNoted = false;
-  #isEndNoted = false;
+  /** The file has its end, or is getting it. */
+  #isDone = false;
   #calm: PromiseWithResolvers<void> | null = null;
   #isPictureProved = false;
   /** Of its end mark; null before that. */
@@ -90,8 +94,10 @@ export class StreamRecorder {
    */
   static async restore(parts: StreamRecorderParts, file: FileBegun | null): Promise<StreamRecorder> {
     const recorder = new StreamRecorder(parts);
+    recorder.#isDone = file?.isCut === false;
     for await (const bytes of parts.journal.read())
-      for (const piece of recorder.#reader.push(bytes)) await recorder.#draw(piece, file);
+      for (const piece of recorder.#reader.push(bytes))
+        if (!recorder.#isDone || piece.end <= (file?.offset ?? 0)) await recorder.#draw(piece, file);
     recorder.#reader.dropHeld();
     await parts.journal.truncate(recorder.offset);
     if (recorder.offset >= (file?.offset ?? 0)) return recorder;
@@ -120,6 +126,11 @@ export class StreamRecorder {
   /** Whether it ended because the technician paused the recording. */
   get isPaused(): boolean {
     return this.#endWhy === 'paused';
+  }
+
+  /** Whether nothing can be added to its file any more. */
+  get isDone(): boolean {
+    return this.#isDone;
   }
 
   get state(): RecorderState {
@@ -171,8 +182,8 @@ export class StreamRecorder {
   end(note: string | null): Promise<void> {
     return this.#do(async () => {
       // Tried again it says so once: behind the file's end nothing may follow.
-      if (note !== null && !this.#isEndNoted) this.#begun?.track.note(note, this.#parts.clock.now());
-      this.#isEndNoted = true;
+      if (note !== null && !this.#isDone) this.#begun?.track.note(note, this.#parts.clock.now());
+      this.#isDone = true;
       await this.#flush();
       if (this.#begun !== null) await this.#begun.writer.end(this.writtenOffset);
     });
@@ -204,9 +215,11 @@ export class StreamRecorder {
   }
 
   async #receive(bytes: Bytes): Promise<void> {
-    if (this.#state === 'refused') throw new ApplianceError('refused', 'recording.refused', 'it was refused before');
+    if (this.#state === 'refused' || this.#isDone)
+      throw new ApplianceError('refused', 'recording.refused', 'it was refused before, or is being finished');
     try {
       for (const piece of this.#reader.push(bytes)) {
+        this.#checkTime(piece);
         await this.#parts.journal.append(piece.whole);
         await this.#draw(piece, null);
       }
@@ -218,6 +231,12 @@ export class StreamRecorder {
     const isMuch = (this.#begun?.writer.pendingBytes ?? 0) > MAX_PENDING_BYTES;
     if (isPictureNew || isMuch || this.isEnded) await this.#flush();
     if (isPictureNew) this.#isPictureProved = true;
+  }
+
+  /** A film lasts as long as its marks say, and stands where its beginning is: a picture of years to come would fill every disk. */
+  #checkTime(piece: RecordedPiece): void {
+    if (piece.type === 'mark' && piece.mark.at > this.#parts.clock.now() + MAX_CLOCK_STEP_MS)
+      throw malformed('a mark of a time to come');
   }
 
   /** @param file of a recorder before this one: what is in it is not written again */

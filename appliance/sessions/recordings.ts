@@ -66,7 +66,7 @@ export interface RecordingsOptions {
   readonly metrics: Metrics;
 }
 
-interface Issued extends RecordingGrant {
+interface Issued extends Pick<RecordingGrant, 'sid' | 'sub'> {
   readonly until: number;
 }
 
@@ -119,11 +119,11 @@ export class SessionRecordings {
     const token = this.#tokens.get(digest);
     this.#tokens.delete(digest);
     if (token !== undefined && token.until > this.#options.clock.now()) {
-      const { ownerId, linkId } = await this.#options.sessions.get(token.sid);
+      const { ownerId, linkId, createdAt } = await this.#options.sessions.get(token.sid);
       // A stream is proved to its end after the session, too: only whose it was must be the same.
       if (ownerId === token.sub) {
         if (linkId !== null) this.#noteBrought(linkId);
-        return { sid: token.sid, sub: token.sub };
+        return { sid: token.sid, sub: token.sub, since: createdAt };
       }
     }
     this.#refused.add({});

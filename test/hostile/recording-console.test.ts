@@ -142,6 +142,7 @@ async function receiptOfAnother(): Promise<Bytes> {
   const { technician } = work;
   const [{ session }, { member }] = [await technician.make('Dora'), await technician.api.start()];
   const stream = new TestStream(parseSessionId(session.id), member.id);
+  stream.at = Date.now(); // nothing is recorded of a session before it is made
   const socket = await openHonestly(session.id);
   const heard = new Promise<Bytes>(resolve => {
     socket.onmessage = ({ data }: { readonly data: ArrayBuffer }) => {

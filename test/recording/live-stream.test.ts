@@ -4,9 +4,12 @@ import test from 'ava';
 import { ApplianceError } from '../../appliance/errors.ts';
 import { toBase64Url } from '../../appliance/guid.ts';
 import { silentLog } from '../../appliance/log.ts';
+import type { Bytes } from '../../appliance/protocol/bytes.ts';
 import { canonicalBytes } from '../../appliance/protocol/canonical-json.ts';
 import { type FinishedRecording, LIVE_AGAIN_MS, type RecordingLive } from '../../appliance/protocol/recorder-portal.ts';
-import { receiptObject } from '../../appliance/protocol/recording-receipt.ts';
+import type { BeginMark } from '../../appliance/protocol/recording-marks.ts';
+import { parseRecordingReceipt, receiptObject } from '../../appliance/protocol/recording-receipt.ts';
+import type { Signed } from '../../appliance/protocol/signed.ts';
 import { RcrecDiskOutput } from '../../appliance/recording/rcrec-disk.ts';
 import { Journal } from '../../appliance/recording/receive/journal.ts';
 import { LiveStream } from '../../appliance/recording/receive/live-stream.ts';
@@ -15,7 +18,7 @@ import { StreamRecorder } from '../../appliance/recording/stream-recorder.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { TempFolder } from '../support/temp-folder.ts';
 import { openFile, playAll } from './open-rcrec.ts';
-import { TestStream } from './test-stream.ts';
+import { random, STARTED_AT, TestStream } from './test-stream.ts';
 
 /** So long after the end of a session its film is there. */
 const WITHIN_MS = 30_000;
@@ -26,6 +29,7 @@ class Live implements AsyncDisposable {
   readonly stream = new TestStream();
   readonly lives: RecordingLive[] = [];
   readonly finished: FinishedRecording[] = [];
+  readonly errors: string[] = [];
   readonly bringer = {
     ...{ at: () => undefined, proved: () => undefined, state: () => undefined, replaced: () => undefined },
   };
@@ -37,7 +41,7 @@ class Live implements AsyncDisposable {
   isOver = false;
 
   /** A console brings the beginning. */
-  static async begin(): Promise<Live> {
+  static async begin(begin: Partial<BeginMark> = {}): Promise<Live> {
     const at = new Live();
     const share = new RecordingShare(join(at.folder.path, 'recordings'));
     await share.prepare();
@@ -68,8 +72,8 @@ class Live implements AsyncDisposable {
       at.isOver = true;
     };
     at.live = new LiveStream({ clock: at.clock, log: silentLog, share, portal, name, journal, recorder, over });
-    await at.live.broughtBy(at.bringer, { sid: at.stream.sid, sub: at.stream.sub });
-    await at.live.receive(at.bringer, at.stream.start());
+    await at.live.broughtBy(at.bringer, { sid: at.stream.sid, sub: at.stream.sub, since: STARTED_AT });
+    await at.live.receive(at.bringer, at.stream.start([10, 20, 30], begin)).catch(error => at.errors.push(error.code));
     await at.pass(1000);
     return at;
   }
@@ -150,6 +154,40 @@ test('H-03 while the portal is away nobody knows whether the session is over: it
   t.true((await at.pass(WITHIN_MS)) !== null);
   t.is(at.lives.filter(({ isLive }) => isLive).length, 1);
 });
+
+test('H-03 attack: what is brought while its film is being finished is not proved, and not behind its end', async t => {
+  await using at = await Live.begin();
+  at.isSessionOver = true;
+  at.refusals = 3;
+  while (at.refusals > 2) t.is(await at.pass(1000), null);
+  const proved: Bytes[] = [];
+  const again = { ...at.bringer, proved: ({ payload }: Signed) => proved.push(payload) };
+  const grant = { sid: at.stream.sid, sub: at.stream.sub, since: STARTED_AT };
+  await at.live?.broughtBy(again, grant);
+  const { offset } = at.stream;
+  await t.throwsAsync(at.live?.receive(again, at.stream.beat(300)) ?? Promise.resolve(), { code: 'recording.refused' });
+  t.true((await at.pass(3000)) !== null, 'however long it is brought');
+  t.false((await at.film()).isCut);
+  t.is(at.finished[0]?.offset, offset);
+  t.deepEqual(
+    proved.map(payload => parseRecordingReceipt(payload).offset),
+    [offset],
+  );
+});
+
+const LATE = Number.MAX_SAFE_INTEGER;
+for (const [what, code, begin] of [
+  ['before its session', 'recording.refused', { at: STARTED_AT - 3 * 3_600_000 }],
+  ['in years to come', 'protocol.malformed', { at: Date.UTC(2099, 0) }],
+  ['at a time there is not', 'protocol.malformed', { at: LATE }],
+  ['behind a pause that is longer than its session', 'recording.refused', { after: random(16), pausedMs: LATE }],
+] as const)
+  test(`H-03 K-01 attack: a stream that begins ${what} is refused, and nothing is left of it`, async t => {
+    await using at = await Live.begin(begin);
+    t.deepEqual(at.errors, [code]);
+    t.true(at.isOver, 'it is in nobody’s way');
+    t.deepEqual(readdirSync(join(at.folder.path, 'recordings', 'writing')), []);
+  });
 
 test('H-03 a still stream is told to be still, every few seconds and no more often', async t => {
   await using at = await Live.begin();

@@ -49,6 +49,9 @@ export class TestRecorder implements AsyncDisposable {
   readonly lines: string[] = [];
   readonly #grants = new Map<string, RecordingGrant>();
   readonly #consoles: TestConsole[] = [];
+  #told: (() => void)[] = [];
+  /** Digests of the films it has signed, by stream: the portal signs one of each. */
+  readonly #films = new Map<string, string>();
   isPortalAway = false;
   /** How it answers what is finished, where that is not to be kept. */
   refusal: [number, object] | null = null;
@@ -138,10 +141,15 @@ export class TestRecorder implements AsyncDisposable {
     this.#signerServer = null;
   }
 
+  /** Once something is so, looked at whenever the portal has answered. */
+  async portalTold(isSo: () => boolean): Promise<void> {
+    while (!isSo()) await new Promise<void>(resolve => this.#told.push(resolve));
+  }
+
   /** A token for one connection, as the portal gives them. */
-  token({ sid, sub }: RecordingGrant): string {
+  token({ sid, sub }: Pick<RecordingGrant, 'sid' | 'sub'>): string {
     const token = random(32);
-    this.#grants.set(createHash('sha256').update(token).digest('base64url'), { sid, sub });
+    this.#grants.set(createHash('sha256').update(token).digest('base64url'), { sid, sub, since: 0 });
     return toBase64Url(token);
   }
 
@@ -154,7 +162,7 @@ export class TestRecorder implements AsyncDisposable {
     return console;
   }
 
-  async bring(grant: RecordingGrant, nonce: Bytes): Promise<TestConsole> {
+  async bring(grant: Pick<RecordingGrant, 'sid' | 'sub'>, nonce: Bytes): Promise<TestConsole> {
     const console = this.connect(this.token(grant));
     await console.opened;
     console.send(writeToRecorder({ type: 'stream', nonce }));
@@ -185,6 +193,7 @@ export class TestRecorder implements AsyncDisposable {
       for await (const chunk of request) chunks.push(chunk);
       const [status, body] = this.#answer(request.url ?? '', JSON.parse(Buffer.concat(chunks).toString('utf8')));
       answer.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+      for (const told of this.#told.splice(0)) told();
     });
     this.#portal = portal;
     await once(portal.listen(this.path('run', 'portal-internal.sock')), 'listening');
@@ -200,6 +209,9 @@ export class TestRecorder implements AsyncDisposable {
     if (url.endsWith('/finished')) {
       this.finishedRecordings.push(body);
       if (this.refusal !== null) return this.refusal;
+      const known = this.#films.get(body.nonce);
+      if (known !== undefined && known !== body.sha256) return [409, { code: 'recording.other' }];
+      this.#films.set(body.nonce, body.sha256);
       return [200, { kid: 'manifest', payload: JSON.stringify(body), signature: 'signed' }];
     }
     if (url.endsWith('/format')) return [200, { format: this.format }];

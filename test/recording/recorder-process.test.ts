@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, renameSync, watch } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import test from 'ava';
 import { sessionIdFrom, toBase64Url } from '../../appliance/guid.ts';
@@ -42,7 +42,7 @@ test('H-03 H-05 a stream is proved while it comes, and finished with a manifest 
   t.deepEqual(recorder.finished(), [], 'the applet has yet to sign what the last receipt proves');
   await finished(recorder, 1);
   const [manifest = '', film = ''] = recorder.finished().sort();
-  t.regex(film, /finished\/2026\/06\/01\/080000-[A-Za-z0-9_-]{22}-[A-Za-z0-9_-]{22}\.rcrec$/);
+  t.regex(film, /finished\/2024\/06\/01\/080000-[A-Za-z0-9_-]{22}-[A-Za-z0-9_-]{22}\.rcrec$/);
   t.is(manifest, film.replace('.rcrec', '.manifest.json'));
   const told = manifestOf(manifest);
   t.like(told, { sid: stream.sid, sub: 'tina', isWhole: true, offset: stream.offset, durationMs: 800, forced: true });
@@ -101,6 +101,59 @@ test('H-03 killed before a finished stream has its manifest, the next recorder f
   const [manifest = ''] = recorder.finished().sort();
   t.like(manifestOf(manifest), { isWhole: true, offset: stream.offset });
   t.like(receiptOf(manifestOf(manifest)), { offset: stream.offset, digest: stream.digest() });
+});
+
+for (const why of ['whole', 'refused'] as const)
+  test(`H-03 killed between the portal’s word and the film’s place, it is that very film: ${why}`, async t => {
+    await using recorder = await TestRecorder.start();
+    const stream = new TestStream();
+    const console = await recorder.bring(stream, stream.nonce);
+    await console.at();
+    const year = recorder.path('recordings', 'finished', '2024');
+    writeFileSync(year, 'in the way');
+    console.data(stream.start());
+    await console.receipt(stream.offset);
+    console.data(why === 'whole' ? stream.end() : new Uint8Array(300).fill(200));
+    await recorder.portalTold(() => recorder.finishedRecordings.length > 0);
+    await recorder.kill();
+    rmSync(year);
+    await recorder.startProcess();
+    await finished(recorder, 1);
+    const [manifest = '', film = ''] = recorder.finished().sort();
+    t.is(manifestOf(manifest).sha256, digestOf(film));
+    t.is(
+      new Set(recorder.finishedRecordings.map(({ sha256 }) => sha256)).size,
+      1,
+      'one film, however often it is told',
+    );
+    t.like(receiptOf(manifestOf(manifest)), { offset: stream.offset, digest: stream.digest() });
+    t.is(manifestOf(manifest).isWhole, why === 'whole');
+    const marks = (await playAll(await openFile(Uint8Array.from(readFileSync(film))))).flatMap(step => step.marks);
+    t.is(marks.filter(mark => mark.includes('"note"')).length, why === 'whole' ? 0 : 1);
+  });
+
+test('H-03 attack: a finished stream that is brought again, shorter, takes nobody’s place', async t => {
+  await using recorder = await TestRecorder.start();
+  const stream = new TestStream();
+  const start = stream.start();
+  const all = concat(start, stream.fill(whole, [1, 2, 3]), stream.end());
+  (await recorder.bring(stream, stream.nonce)).data(all);
+  await finished(recorder, 1);
+  const [manifest = '', film = ''] = recorder.finished().sort();
+  const digest = digestOf(film);
+  const settled = () => once(recorder.path('recorder'), () => readdirSync(recorder.path('recorder')).length === 0);
+  await settled();
+  const console = await recorder.bring(stream, stream.nonce);
+  t.is(await console.at(), 0);
+  const other = new TestStream();
+  other.bytes = start;
+  console.data(concat(start, other.end()));
+  await once(recorder.path('recordings'), () => recorder.writing().some(name => name.endsWith('.second')));
+  t.deepEqual(
+    [recorder.finished().sort(), digestOf(film), manifestOf(manifest).sha256],
+    [[manifest, film], digest, digest],
+  );
+  await settled();
 });
 
 test('K-01 a film whose session was erased meanwhile is dropped, for that word of the portal and no other', async t => {

@@ -54,9 +54,9 @@ class Recorder implements AsyncDisposable {
 
   /** The file as a recorder that comes later finds it. */
   async left(): Promise<FileBegun> {
-    const { index, durationMs, offset, goodBytes } = await openFile(this.output.bytes);
+    const { index, durationMs, offset, goodBytes, isCut } = await openFile(this.output.bytes);
     this.output.bytes = this.output.bytes.slice(0, goodBytes);
-    return { index, durationMs, offset, goodBytes, output: this.output };
+    return { index, durationMs, offset, goodBytes, isCut, output: this.output };
   }
 
   #heard(recorder: StreamRecorder): StreamRecorder {
@@ -265,6 +265,11 @@ const refusals: Record<string, (stream: TestStream) => readonly [good: Bytes, ba
       stream.rfb([0, 0, 0, 1, 0, 0]),
       stream.mark({ type: 'format', at: stream.at, format: OWN_PIXEL_FORMAT, encodings: [] }),
     ),
+  ],
+  'a mark of a time to come': stream => [stream.start(), stream.mark({ type: 'beat', at: Date.UTC(2099, 0), keys: 0 })],
+  'a mark of a time no file can hold': stream => [
+    stream.start(),
+    stream.mark({ type: 'beat', at: Number.MAX_SAFE_INTEGER, keys: 0 }),
   ],
   'a second beginning': stream => [stream.start(), stream.start()],
 };

@@ -10,7 +10,7 @@ import type { BeginMark } from '../../protocol/recording-marks.ts';
 import type { Signed } from '../../protocol/signed.ts';
 import type { RecordingPortal } from '../portal-client.ts';
 import type { RecordingShare } from '../recording-share.ts';
-import { headOf, type StreamRecorder } from '../stream-recorder.ts';
+import { headOf, MAX_CLOCK_STEP_MS, type StreamRecorder } from '../stream-recorder.ts';
 import { finishFile } from './finishing.ts';
 import type { Journal } from './journal.ts';
 
@@ -102,7 +102,7 @@ export class LiveStream {
 
   /** Once a second. */
   async tick(): Promise<void> {
-    const { recorder, clock, log, name } = this.#parts;
+    const { recorder, clock, log, name, share } = this.#parts;
     if (this.#isOver) return;
     try {
       await recorder.flush();
@@ -113,9 +113,11 @@ export class LiveStream {
       else if (now - this.#heardAt >= LIVE_AGAIN_MS) this.#askWhetherOver(now);
       const isSigned = this.#endedAt !== null && now - this.#endedAt >= SIGNED_WITHIN_MS;
       const isSettled = this.#overAt !== null && now - Math.max(this.#overAt, this.#heardAt) >= SETTLED_MS;
-      if (isSigned || recorder.state === 'refused' || isAbandoned || isSettled) await this.#finish();
+      const isOver = isSigned || recorder.state === 'refused' || isAbandoned || isSettled;
+      if (isOver || recorder.isDone) await this.#finish();
     } catch (error) {
-      if (isErased(error)) return this.#discard();
+      if (isErased(error)) return this.#drop('recording.erased', () => share.discard(name));
+      if (isOther(error)) return this.#drop('recording.second-film', () => share.setAside(name));
       const known = error instanceof ApplianceError && error.kind !== 'defect';
       if (known) return; // the share or the portal is away: again in a second
       log.error('recording.defect', { stream: name, why: describeError(error) });
@@ -133,6 +135,8 @@ export class LiveStream {
     const { name } = this.#parts;
     if (begin.sid !== this.#grant?.sid || begin.sub !== this.#grant.sub) throw refused('a stream of another session');
     if (toBase64Url(begin.nonce) !== name) throw refused('a stream under another name');
+    const earliest = this.#grant.since - MAX_CLOCK_STEP_MS;
+    if (begin.at < earliest || begin.pausedMs > begin.at - earliest) throw refused('a stream from before its session');
   }
 
   #proved(receipt: Signed): void {
@@ -183,7 +187,8 @@ export class LiveStream {
     await recorder.end(this.#note());
     if (begin === null || writtenOffset === 0) await share.discard(name);
     else {
-      const { isEnded: isWhole, isPaused, receipt } = recorder;
+      const { isEnded, isPaused, receipt } = recorder;
+      const isWhole = isEnded && writtenOffset === recorder.offset;
       const proof = { offset: writtenOffset, isWhole, isPaused, receipt: receipt?.signed ?? null };
       const receiptAt = (offset: number) => recorder.receiptAt(offset);
       const { bytes } = await finishFile(share, portal, { name, head: headOf(begin), durationMs, ...proof, receiptAt });
@@ -196,14 +201,18 @@ export class LiveStream {
     over();
   }
 
-  /** Its session was erased while it was being finished, or while this recorder was away. */
-  async #discard(): Promise<void> {
-    const { share, recorder, journal, log, name, over } = this.#parts;
+  /**
+   * Its session was erased while it was being finished, or while this recorder was away; or somebody brought once more a stream that
+   * is finished.
+   */
+  async #drop(event: string, drop: () => Promise<void>): Promise<void> {
+    const { recorder, journal, log, name, over } = this.#parts;
     this.#isOver = true;
+    this.#tellLive(false);
     await recorder.close();
-    await share.discard(name);
+    await drop();
     await journal.remove();
-    log.info('recording.erased', { stream: name });
+    log.warn(event, { stream: name });
     over();
   }
 
@@ -218,6 +227,11 @@ export class LiveStream {
 
 export function isErased(error: unknown): boolean {
   return error instanceof ApplianceError && error.code === 'recording.erased';
+}
+
+/** Of this stream another film is finished. */
+export function isOther(error: unknown): boolean {
+  return error instanceof ApplianceError && error.code === 'recording.other';
 }
 
 function refused(what: string): ApplianceError {
