@@ -6,7 +6,6 @@ import { ApplianceError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
 import { blockChanges, fieldsOf, isOn, type SettingsBlock, type TypedBlock } from './settings/blocks.ts';
 import { presentValue, valueAt } from './settings/fields.ts';
-import { type MappingRow, rowsOf } from './settings/mapping-rows.ts';
 import type { NewSecret } from './settings/secrets.ts';
 import { runSteps, type TrialStep } from './settings/trial.ts';
 import { tryDirectory } from './settings/trial-directory.ts';
@@ -15,6 +14,7 @@ import { trySyslog } from './settings/trial-syslog.ts';
 import type { SettingsDesk, SettingsEditor } from './settings-desk.ts';
 import { mailPort } from './status/mail.ts';
 import { syslogLine } from './status/syslog.ts';
+import { type MappingRow, rowsOf } from './web/mapping-rows.ts';
 
 export interface BlockDeskParts {
   readonly settings: SettingsDesk;

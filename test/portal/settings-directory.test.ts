@@ -25,7 +25,7 @@ async function open(t: ExecutionContext) {
   };
   const hidden = async (name: string) => hiddenIn((await ask('GET', PAGE)).body, name);
   /** As a browser sends it. */
-  const post = async (act: 'save' | 'test' | 'more', fields: Fields) => {
+  const post = async (act: 'save' | 'test' | 'add' | 'remove-0', fields: Fields) => {
     const first: Fields = [
       ['digest', await hidden('digest')],
       ['isOn', 'on'],
@@ -79,8 +79,8 @@ const ROWS: Fields = SOMEWHERE.mapping.flatMap(({ group, roles, technicianGroup 
 test('A-05 C-05 the directory is switched on with its mapping in rows, rows are added and removed, and off again', async t => {
   const { ask, post, config } = await open(t);
   t.true((await ask('GET', PAGE)).body.includes('value="groupOfNames"'), 'what is mostly right stands there');
-  const more = await post('more', [...fieldsOf(SOMEWHERE), ...ROWS]);
-  t.true(more.body.includes('aria-label="Group of row 7"') && more.body.includes('Support › Berlin'));
+  const more = await post('add', [...fieldsOf(SOMEWHERE), ...ROWS]);
+  t.true(more.body.includes('aria-label="Group of row 3"') && more.body.includes('Support › Berlin'));
   t.is(config().directory, null);
   t.is((await post('save', [...fieldsOf(SOMEWHERE), ...ROWS, ['g2', ''], ['t2', '']])).status, 303);
   t.deepEqual(config().directory, SOMEWHERE);
@@ -88,7 +88,13 @@ test('A-05 C-05 the directory is switched on with its mapping in rows, rows are 
     ['g2', 'cn=third,dc=example,dc=com'],
     ['r2', 'auditor'],
   ];
-  t.is((await post('save', [...fieldsOf(SOMEWHERE), ...ROWS, ['x0', 'on'], ...third])).status, 303);
+  const fewer = (await post('remove-0', [...fieldsOf(SOMEWHERE), ...ROWS, ...third])).body;
+  t.deepEqual(
+    [...fewer.matchAll(/name="g\d" value="(.{8})/g)].map(([, group]) => group),
+    ['cn=admin', 'cn=third'],
+  );
+  t.deepEqual(config().directory, SOMEWHERE, 'nothing is saved by that');
+  t.is((await post('save', [...fieldsOf(SOMEWHERE), ...ROWS.slice(3), ...third])).status, 303);
   t.deepEqual(
     config().directory?.mapping.map(({ group }) => group.slice(0, 8)),
     ['cn=admin', 'cn=third'],

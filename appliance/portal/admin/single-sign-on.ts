@@ -11,7 +11,7 @@ import { emptyForm, type Form, formWith, tryForm } from '../web/forms.ts';
 import { type Guards, sessionOf } from '../web/guards.ts';
 import type { Pages } from '../web/pages.ts';
 import { ById, parse, several, text, tick } from '../web/parse.ts';
-import { MappingForm, type MappingRow, mappingOf, presentRows, readMapping, storedRows } from './sso-mapping.ts';
+import { mappingOf, parseMapping, presentMapping, type ShownRows, storedRows } from './sso-mapping.ts';
 
 const HOME = '/admin/single-sign-on';
 const metadata = z.string().max(262_144).default('');
@@ -138,9 +138,8 @@ function addMapping(router: PortalRouter, parts: SingleSignOnParts): void {
   const { idps } = identity;
   router.post(`${HOME}/:id/mapping`, guards.requireRole('master-admin'), async ctx => {
     const { id } = parse(ById, ctx.params);
-    const typed = parse(MappingForm, ctx.request.body);
-    const { rows, isToSave } = readMapping(typed);
-    const groupsAttribute = typed.groupsAttribute.trim();
+    const typed = parseMapping(ctx.request.body);
+    const { rows, isToSave, groupsAttribute } = typed;
     const values = { groupsAttribute, revision: String(typed.revision) };
     const fault = await tryForm(values, { 'saml.groups-attribute': 'groupsAttribute' }, async () => {
       if (!isToSave) return;
@@ -151,14 +150,14 @@ function addMapping(router: PortalRouter, parts: SingleSignOnParts): void {
     if (fault === undefined && isToSave) return;
     if (isToSave || typed.act === 'save') ctx.status = fault?.status ?? 400;
     const idp = await idps.get(id);
-    await showProvider(ctx, parts, idp, formOf(idp), { mappingForm: fault?.form ?? formWith(values), rows });
+    await showProvider(ctx, parts, idp, formOf(idp), { mappingForm: fault?.form ?? formWith(values), shown: typed });
   });
 }
 
 interface ProviderShown {
   readonly metadataForm?: Form;
   readonly mappingForm?: Form;
-  readonly rows?: readonly MappingRow[];
+  readonly shown?: ShownRows;
 }
 
 async function showProvider(
@@ -166,14 +165,14 @@ async function showProvider(
   { groups, pages }: SingleSignOnParts,
   idp: Idp,
   form: Form,
-  shown: ProviderShown = {},
+  over: ProviderShown = {},
 ): Promise<void> {
-  const { metadataForm = emptyForm, mappingForm = mappingFormOf(idp), rows = storedRows(idp) } = shown;
+  const { metadataForm = emptyForm, mappingForm = mappingFormOf(idp), shown = storedRows(idp) } = over;
   const given = form.values.roles;
   const ticked: readonly string[] = Array.isArray(given) ? given : [];
   const roles = GIVEN_ROLES.map(role => ({ role, label: role, ticked: ticked.includes(role), barred: false }));
   const names = await groups.names();
-  const mapping = presentRows(rows, names);
+  const mapping = presentMapping(shown, names);
   const places = [...names].map(([name, id]) => ({ id, name, isIt: id === form.values.groupId }));
   const forms = { form, metadataForm, mappingForm, mapping, hasMapping: idp.mapping.length > 0 };
   const view = { idp: present(idp), ...forms, roles, groups: places, isSaved: ctx.query.saved === 'yes' };

@@ -1,88 +1,79 @@
-// The form of a provider's mapping (C-04): rows of a group there, the roles it gives here and the technician group. Rows are added
-// and taken out by sending the form, so that it needs no script.
+// The form of a provider's mapping (C-04): rows of a group there, the roles it gives here and the technician group.
 import { z } from 'zod';
-import { ROLES } from '../../identity/member.ts';
 import { type Idp, type IdpSettings, MAX_MAPPED } from '../../identity/saml-idp.ts';
-import { text } from '../web/parse.ts';
+import {
+  isRowAct,
+  type MappingRow,
+  noFaults,
+  presentRows,
+  type RowFaults,
+  rowsOf,
+  splitCells,
+  typedRows,
+} from '../web/mapping-rows.ts';
+import { parse, text } from '../web/parse.ts';
 
-const many = (one: z.ZodString) => z.union([one.transform(only => [only]), z.array(one).max(500)]).default([]);
-export const MappingForm = z.strictObject({
+const Head = z.strictObject({
   revision: z.coerce.number().int().min(1),
   groupsAttribute: text,
-  /** The nth of each are the nth row. */
-  group: many(z.string().max(1024)),
-  place: many(z.string().max(64)),
-  /** `3 auditor`: of row 3. */
-  roles: many(z.string().max(32)),
   act: z
     .string()
-    .regex(/^(?:save|add|remove-\d{1,3})$/)
+    .refine(act => act === 'save' || isRowAct(act))
     .default('save'),
 });
-export type MappingForm = z.infer<typeof MappingForm>;
 
-export interface MappingRow {
-  readonly group: string;
-  readonly roles: readonly string[];
-  /** '' for none. */
-  readonly place: string;
-  /** What is wrong with it. */
-  readonly error: string;
-  readonly isNew: boolean;
-}
-
-/** @returns the rows as typed, after what was asked to be done with them; a row without anything is none */
-export function readMapping({ group, place, roles, act }: MappingForm): {
+export interface ShownRows {
   readonly rows: readonly MappingRow[];
-  readonly isToSave: boolean;
-} {
-  const typed = group.map((value, at) => {
-    const given = ROLES.filter(role => roles.includes(`${at} ${role}`));
-    return { group: value.trim(), roles: given, place: place[at] ?? '', error: '', isNew: false };
-  });
-  if (act === 'add') return { rows: [...typed, { ...emptyRow, isNew: true }], isToSave: false };
-  if (act !== 'save') return { rows: typed.toSpliced(Number(act.slice('remove-'.length)), 1), isToSave: false };
-  const rows = typed
-    .filter(row => row.group !== '' || row.roles.length > 0 || row.place !== '')
-    .map((row, at) => ({ ...row, error: at < MAX_MAPPED ? faultOf(row) : `There are at most ${MAX_MAPPED} rows.` }));
-  return { rows, isToSave: rows.every(({ error }) => error === '') };
+  readonly faults: readonly RowFaults[];
+  /** What was done with them. */
+  readonly act: string;
 }
 
-export const emptyRow: MappingRow = { group: '', roles: [], place: '', error: '', isNew: false };
+export interface TypedMapping extends ShownRows {
+  readonly revision: number;
+  readonly groupsAttribute: string;
+  readonly isToSave: boolean;
+}
 
-export function storedRows({ mapping }: Idp): readonly MappingRow[] {
-  return mapping.map(({ group, roles, technicianGroup }) => ({
-    ...emptyRow,
-    group,
-    roles,
-    place: technicianGroup ?? '',
-  }));
+/** @throws ApplianceError `request.malformed` */
+export function parseMapping(body: unknown): TypedMapping {
+  const { cells, rest } = splitCells(body);
+  const { revision, groupsAttribute, act } = parse(Head, rest);
+  const rows = typedRows(cells, act);
+  const faults = act === 'save' ? rows.map(faultsOf) : [];
+  const isToSave = act === 'save' && faults.every(one => one === noFaults);
+  return { revision, groupsAttribute: groupsAttribute.trim(), act, rows, faults, isToSave };
+}
+
+export function storedRows({ mapping }: Idp): ShownRows {
+  return { rows: rowsOf(mapping), faults: [], act: '' };
 }
 
 export function mappingOf(rows: readonly MappingRow[]): IdpSettings['mapping'] {
-  return rows.map(({ group, roles, place }) => ({
+  return rows.map(({ group, roles, technicianGroup }) => ({
     group,
-    roles: ROLES.filter(role => roles.includes(role)),
-    technicianGroup: place === '' ? null : place,
+    roles: [...roles],
+    technicianGroup: technicianGroup === '' ? null : technicianGroup,
   }));
 }
 
 /** @param places ids of technician groups by their names */
-export function presentRows(rows: readonly MappingRow[], places: ReadonlyMap<string, string>) {
-  const ids = new Set(places.values());
-  return rows.map((row, at) => ({
-    ...row,
-    at,
-    number: at + 1,
-    roles: ROLES.map(role => ({ role, isTicked: row.roles.includes(role) })),
-    places: [...places].map(([name, id]) => ({ id, name, isIt: id === row.place })),
-    isGone: row.place !== '' && !ids.has(row.place),
-  }));
+export function presentMapping({ rows, faults, act }: ShownRows, places: ReadonlyMap<string, string>) {
+  return {
+    rows: presentRows(rows, { faultsAt: at => faults[at] ?? noFaults, places, act }),
+    ...{
+      groupLabel: 'Group there',
+      rowsFault: '',
+      mayAdd: rows.length < MAX_MAPPED,
+      isTakenOut: act.startsWith('remove-'),
+    },
+  };
 }
 
-function faultOf({ group, roles }: MappingRow): string {
-  if (group === '') return 'Name the group.';
+function faultsOf({ group, roles }: MappingRow, at: number): RowFaults {
+  if (at >= MAX_MAPPED) return { ...noFaults, group: `There are at most ${MAX_MAPPED} rows.` };
+  if (group === '') return { ...noFaults, group: 'Name the group.' };
   if (group.length > 256 || /\p{C}/u.test(group))
-    return 'A group’s name has at most 256 characters, none of them invisible.';
-  return roles.length === 0 ? 'Tick at least one role.' : '';
+    return { ...noFaults, group: 'A group’s name has at most 256 characters, none of them invisible.' };
+  return roles.length === 0 ? { ...noFaults, roles: 'Tick at least one role.' } : noFaults;
 }

@@ -5,17 +5,24 @@ import type { Clock } from '../../clock.ts';
 import { findConfigFaults } from '../../config.ts';
 import { ApplianceError } from '../../errors.ts';
 import type { DirectoryStep } from '../../identity/directory.ts';
-import { ROLES } from '../../identity/member.ts';
 import type { BlockDesk, GivenBlock } from '../block-desk.ts';
 import type { SettingsDesk } from '../settings-desk.ts';
 import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
 import { emptyForm, type Form, formWith, tryForm } from '../web/forms.ts';
+import {
+  emptyRow,
+  isRowAct,
+  MAX_ROWS,
+  type MappingRow,
+  presentRows,
+  splitCells,
+  typedRows,
+} from '../web/mapping-rows.ts';
 import type { Pages } from '../web/pages.ts';
 import { parse, text, tick } from '../web/parse.ts';
 import { blocks, fieldsOf, type SettingsBlock } from './blocks.ts';
 import { faultsByField } from './form-faults.ts';
 import { HeldSecrets } from './held-secrets.ts';
-import { isRowName, MAX_ROWS, type MappingRow, typedRows, withEmptyRows } from './mapping-rows.ts';
 import { editorOf, presentDifference } from './settings.ts';
 import { type SettingsGuards, settingsSessionOf } from './settings-guards.ts';
 import type { TrialStep } from './trial.ts';
@@ -25,7 +32,6 @@ const states: Record<DirectoryStep['state'], readonly [badge: string, label: str
   failed: ['bad', 'fails'],
   skipped: ['', 'not tried'],
 };
-const MORE_ROWS = 5;
 const PageQuery = z.object({ saved: text });
 const typed = z.string().max(4096).default('');
 
@@ -44,8 +50,8 @@ interface Shown {
   readonly steps?: readonly TrialStep[];
   readonly isSaved?: boolean;
   readonly rows?: readonly MappingRow[];
-  /** Empty rows after these. */
-  readonly more?: number;
+  /** What was done with the rows. */
+  readonly act?: string;
 }
 
 export function blockRoutes(parts: BlockPageParts): PortalRouter {
@@ -90,7 +96,7 @@ class BlockPage {
     const seen = settings.read();
     let steps: readonly TrialStep[] = [];
     const fault = await tryForm({ ...values, isOn, digest }, {}, async () => {
-      if (act === 'more') return;
+      if (isRowAct(act)) return;
       if ((isOn || act === 'test') && held !== '' && secret === undefined) throw forgotten(this.#block);
       if (act === 'test') steps = await desk.tryOut(editorOf(ctx), this.#block, given);
       else await desk.save(editorOf(ctx), this.#block, given, digest);
@@ -102,10 +108,10 @@ class BlockPage {
     const form = fault?.form ?? formWith({ ...values, isOn, digest });
     const tried = { ...given, isOn: isOn || act === 'test' };
     const beside = faultsByField(form, fieldsOf(this.#block), () => desk.draft(seen, this.#block, tried).text);
-    this.#show(ctx, { form: { ...form, ...beside }, held: kept, steps, rows, more: act === 'more' ? MORE_ROWS : 1 });
+    this.#show(ctx, { form: { ...form, ...beside }, held: kept, steps, rows, act });
   }
 
-  #show(ctx: PortalContext, { form, held = '', steps = [], isSaved = false, rows = [], more = 1 }: Shown): void {
+  #show(ctx: PortalContext, { form, held = '', steps = [], isSaved = false, rows = [], act = '' }: Shown): void {
     const { settings, pages } = this.#parts;
     const { config, text: now, digest } = settings.read();
     const waiting = settings
@@ -122,14 +128,7 @@ class BlockPage {
       now: digest,
       latest: isSaved ? (settings.history()[0] ?? null) : null,
       waiting: waiting.map(presentDifference),
-      rows: hasMapping(this.#block)
-        ? withEmptyRows(rows, more).map((row, at) => ({
-            ...presentRow(form, row, at),
-            isNew: more > 1 && at === rows.length,
-          }))
-        : null,
-      rowsFault: form.errors['directory-mapping'] ?? '',
-      mayAdd: rows.length < MAX_ROWS,
+      mapping: hasMapping(this.#block) ? presentMapping(form, rows, act) : null,
       steps: steps.map(step => ({ ...step, badge: states[step.state][0], label: states[step.state][1] })),
     });
   }
@@ -138,7 +137,7 @@ class BlockPage {
 /** What the page sends besides its fields. */
 const Head = z.object({
   digest: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
-  act: z.enum(['save', 'test', 'more']),
+  act: z.string().refine(act => act === 'save' || act === 'test' || isRowAct(act)),
   /** Of a password that was typed before. */
   held: z
     .string()
@@ -152,29 +151,32 @@ const Head = z.object({
     .default(''),
 });
 
-const Cells = z.record(z.string(), z.union([z.string().max(4096), z.array(z.string().max(32)).max(8)]));
 /** @throws ApplianceError `request.malformed` for what is neither of the page's nor of its fields */
 function parseForm(block: SettingsBlock, body: unknown) {
   const names = fieldsOf(block)
     .filter(({ kind }) => kind !== 'secret' && kind !== 'mapping')
     .map(({ name }) => name);
   const others = z.object(Object.fromEntries(names.map(name => [name, typed])));
-  const sent = Object.entries(parse(z.record(z.string(), z.unknown()), body));
-  const isCell = ([name]: [string, unknown]) => hasMapping(block) && isRowName(name);
-  const rest = Object.fromEntries(sent.filter(one => !isCell(one)));
+  const { cells, rest } = hasMapping(block) ? splitCells(body) : { cells: {}, rest: body };
   parse(z.strictObject({ ...Head.shape, ...others.shape }), rest);
-  const rows = typedRows(parse(Cells, Object.fromEntries(sent.filter(isCell))));
-  return { ...parse(Head, rest), values: parse(others, rest), rows };
+  const head = parse(Head, rest);
+  return { ...head, values: parse(others, rest), rows: typedRows(cells, head.act) };
 }
 
 function hasMapping(block: SettingsBlock): boolean {
   return fieldsOf(block).some(({ kind }) => kind === 'mapping');
 }
 
-function presentRow({ errors }: Form, { group, roles, technicianGroup }: MappingRow, at: number) {
-  const ticks = ROLES.map(role => ({ role, ticked: roles.includes(role) }));
-  const faults = { group: errors[`g${at}`] ?? '', roles: errors[`r${at}`] ?? '', place: errors[`t${at}`] ?? '' };
-  return { at, number: at + 1, group, technicianGroup, ticks, faults };
+function presentMapping({ errors }: Form, rows: readonly MappingRow[], act: string) {
+  const faultsAt = (at: number) => ({
+    ...{ group: errors[`g${at}`] ?? '', roles: errors[`r${at}`] ?? '', place: errors[`t${at}`] ?? '' },
+  });
+  return {
+    rows: presentRows(rows.length === 0 ? [emptyRow] : rows, { faultsAt, places: null, act }),
+    groupLabel: 'Group there, its distinguished name',
+    rowsFault: errors['directory-mapping'] ?? '',
+    ...{ mayAdd: rows.length < MAX_ROWS, isTakenOut: act.startsWith('remove-') },
+  };
 }
 
 /** He was told that it is kept: without it he would save the one before, or none. */

@@ -1,7 +1,7 @@
 // The settings that have a field on the page Settings, in its order, and what a field is. What can be switched off as a whole has a page
 // of its own (`blocks.ts`); what has no field anywhere says why, and is changed in the file.
 import type { ApplianceConfig, ConfigChange, ConfigValue } from '../../config.ts';
-import { type MappingRow, rowsOf, rowsValue } from './mapping-rows.ts';
+import { type MappingRow, rowsOf, rowsValue } from '../web/mapping-rows.ts';
 
 export interface SettingsField {
   /** `login.idleMinutes`: key in the file. */
