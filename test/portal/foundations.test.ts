@@ -42,6 +42,37 @@ test('C-08 signing out ends the login on the server', async t => {
   t.is((await appliance.fetch('/account', { headers: { cookie } })).status, 302);
 });
 
+const WAY_BACK = '__Host-way-back';
+const kept = (path: string) => `${WAY_BACK}=${Buffer.from(path).toString('base64url')}`;
+const signedInWith = async (role: 'auditor' | 'technician', way: string) => {
+  const { loginId = '', password = '' } = appliance.accounts?.[role] ?? {};
+  return post(appliance, '/sign-in', { loginId, password }, { ...own(appliance), cookie: way });
+};
+
+test('C-01 whoever is sent to the sign-in page comes back to the page he wanted, once', async t => {
+  const page = '/admin/audit?event=session.';
+  const opened = await appliance.fetch(page, { headers: { 'sec-fetch-dest': 'document' } });
+  t.is(opened.headers.location, '/sign-in');
+  const [cookie = ''] = (opened.headers['set-cookie']?.[0] ?? '').split(';');
+  t.is(cookie, kept(page));
+  const answer = await signedInWith('auditor', cookie);
+  t.is(answer.headers.location, page);
+  t.regex(answer.headers['set-cookie']?.[1] ?? '', /^__Host-way-back=; .*Max-Age=0$/);
+  for (const [path, dest] of [
+    ['/admin/status/now', 'empty'],
+    ['/auditor/sessions/x/evidence.zip', 'document'],
+  ] as const) {
+    const fetched = await appliance.fetch(path, { headers: { 'sec-fetch-dest': dest } });
+    t.is(fetched.headers['set-cookie'], undefined, `${path} is no page`);
+  }
+});
+
+test('C-08 the way back leads to nowhere else, and to no page of another role', async t => {
+  for (const path of ['//evil.example/admin', '/admin/../..//evil.example'])
+    t.is((await signedInWith('auditor', kept(path))).headers.location, '/admin/audit', path);
+  t.is((await signedInWith('technician', kept('/admin/members'))).headers.location, '/technician');
+});
+
 test('A-08 the sign-in page with style and scripts is at most 20 KB on the wire', async t => {
   const headers = { 'accept-encoding': 'br' };
   const page = await appliance.fetch('/sign-in', { headers });
@@ -71,6 +102,7 @@ test('A-06 an error page names code and request, and nothing of the machine', as
   const answer = await appliance.fetch('/nothing-here');
   t.is(answer.status, 404);
   t.regex(answer.text(), /portal\.not-found/);
+  t.true(answer.text().includes('<p>There is no such page.</p>'), 'a sentence');
   t.true(answer.text().includes(String(answer.headers['x-request-id'])));
   t.false(/node_modules|at \w+ \(/.test(answer.text()));
 });

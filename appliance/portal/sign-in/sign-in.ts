@@ -12,6 +12,7 @@ import { type Guards, sessionOf, stagePages } from '../web/guards.ts';
 import { pageOrigin } from '../web/origin.ts';
 import { homeOf, type Pages } from '../web/pages.ts';
 import { parse, text } from '../web/parse.ts';
+import { forgetWayBack, takeWayBack } from '../web/way-back.ts';
 import { showSending } from './send.ts';
 
 const SignIn = z.strictObject({ loginId: text, password: text });
@@ -33,12 +34,12 @@ export function signInRoutes(parts: SignInParts): PortalRouter {
   return router;
 }
 
-/** The new token goes into the cookie, and the browser to the next stage, or home. */
+/** The new token goes into the cookie, and the browser to the next stage, or where it wanted to go, or home. */
 export async function follow(ctx: PortalContext, { token, login }: IssuedLogin, identity: Identity): Promise<void> {
   setCookie(ctx, LOGIN_COOKIE, token, { sameSite: 'Lax' });
   const { roles } = await identity.members.get(login.memberId);
   ctx.status = 303;
-  ctx.redirect(login.stage === 'full' ? homeOf(roles) : stagePages[login.stage]);
+  ctx.redirect(login.stage === 'full' ? takeWayBack(ctx, roles, homeOf(roles)) : stagePages[login.stage]);
 }
 
 export async function showSignIn(ctx: PortalContext, { identity, pages }: SignInParts, form: Form): Promise<void> {
@@ -104,6 +105,7 @@ function addPassword(router: PortalRouter, parts: SignInParts): void {
     const sending = found === undefined ? null : await identity.singleSignOn.logoutOf(found.login);
     if (token !== undefined) await identity.logins.signOut(token);
     clearCookie(ctx, LOGIN_COOKIE);
+    forgetWayBack(ctx);
     ctx.set('Clear-Site-Data', '"cache"');
     if (sending !== null) return showSending(ctx, parts.pages, sending, 'Signing out');
     ctx.status = 303;
@@ -139,7 +141,8 @@ function addEnrolment(router: PortalRouter, parts: SignInParts): void {
       const issued = await identity.twoStep.confirm(login, code);
       setCookie(ctx, LOGIN_COOKIE, issued.token, { sameSite: 'Lax' });
       const { roles } = await identity.members.get(issued.login.memberId);
-      const next = issued.login.stage === 'full' ? homeOf(roles) : stagePages[issued.login.stage];
+      const { stage } = issued.login;
+      const next = stage === 'full' ? takeWayBack(ctx, roles, homeOf(roles)) : stagePages[stage];
       pages.show(ctx, 'recovery-codes', { title: 'Recovery codes', codes: issued.recoveryCodes, next });
     });
     if (fault === undefined) return;

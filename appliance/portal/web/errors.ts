@@ -1,16 +1,27 @@
 // The one place where errors become answers: JSON for who asks for it, a page with code and hint for everybody else.
-import { STATUS_CODES } from 'node:http';
 import { ApplianceError, describeError, type ErrorKind } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { Counter } from '../../metrics.ts';
 import type { PortalContext, PortalMiddleware } from './context.ts';
+import { sentence } from './forms.ts';
 import { stagePages } from './guards.ts';
 import type { Pages } from './pages.ts';
+import { keepWayBack } from './way-back.ts';
 
 const kindOf: Record<number, ErrorKind> = { 400: 'malformed', 413: 'malformed', 415: 'malformed', 404: 'missing' };
 /** Where protocol/console-api.ts says what an answer looks like. */
 const CONSOLE_API = '/technician/api/';
 const SIGN_IN_CODES = new Set(['portal.sign-in']);
+const titles: Readonly<Record<ErrorKind, string>> = {
+  malformed: 'That did not work',
+  unauthenticated: 'You are signed out',
+  refused: 'Not allowed',
+  missing: 'Not found',
+  conflict: 'That has changed',
+  limited: 'Too many at once',
+  unavailable: 'Not possible now',
+  defect: 'Something went wrong',
+};
 
 export function answerErrors(parts: { log: Log; refusals: Counter; pages: Pages }): PortalMiddleware {
   return async (ctx, next) => {
@@ -31,7 +42,7 @@ export function answerErrors(parts: { log: Log; refusals: Counter; pages: Pages 
       if (ctx.path.startsWith(CONSOLE_API)) ctx.body = { error: presentError(ctx, error) };
       else if (wantsJson(ctx)) ctx.body = presentError(ctx, error);
       else if (SIGN_IN_CODES.has(error.code) && ctx.method === 'GET') sendToSignIn(ctx);
-      else parts.pages.show(ctx, 'error', { title: STATUS_CODES[status] ?? 'Error', ...presentError(ctx, error) });
+      else showError(ctx, parts.pages, error);
     }
   };
 }
@@ -49,9 +60,19 @@ function presentError(ctx: PortalContext, error: ApplianceError) {
   return { code: error.code, message, hint, requestId: ctx.state.requestId };
 }
 
+function showError(ctx: PortalContext, pages: Pages, error: ApplianceError): void {
+  const { message, ...told } = presentError(ctx, error);
+  const back =
+    error.kind === 'unauthenticated'
+      ? { path: '/sign-in', label: 'Sign in' }
+      : { path: '/', label: 'To the first page' };
+  pages.show(ctx, 'error', { title: titles[error.kind], message: sentence(message), back, ...told });
+}
+
 function sendToSignIn(ctx: PortalContext): void {
   const { login } = ctx.state.session ?? ctx.state.settings ?? {};
   const stage = login?.stage;
+  if (stage === undefined) keepWayBack(ctx);
   ctx.redirect(stage === undefined ? '/sign-in' : stagePages[stage]);
 }
 

@@ -43,6 +43,7 @@ export function afterFault(form: Form, now: Form): Form {
   return form.fault?.code === 'changed-meanwhile' ? { ...now, fault: form.fault } : form;
 }
 
-function sentence(message: string): string {
+/** As people read it. */
+export function sentence(message: string): string {
   return `${message.charAt(0).toUpperCase()}${message.slice(1)}${/[.!?]$/.test(message) ? '' : '.'}`;
 }
