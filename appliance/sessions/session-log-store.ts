@@ -72,11 +72,16 @@ export interface ActionRow {
   readonly consoleStage: string | null;
 }
 
-/** Actions on which the two sources have differed since before `until` and nobody was told yet. */
+/**
+ * Actions on which the two sources have differed since before `until` and nobody was told yet. A console that went away meanwhile,
+ * its page closed or loaded anew, has told what was asked or begun and not how it ended: it hides nothing by that.
+ */
 export async function listMismatches(from: Reader, until: number): Promise<ActionRow[]> {
   const rows = await from.all(
     `SELECT * FROM session_action
-     WHERE mismatch_told = 0 AND changed_at <= ? AND applet_stage IS NOT console_stage LIMIT 500`,
+     WHERE mismatch_told = 0 AND changed_at <= ? AND applet_stage IS NOT console_stage
+       AND NOT (applet_stage IS 'refused' AND console_stage IS 'asked')
+       AND NOT (applet_stage IS 'ended' AND console_stage IS 'started') LIMIT 500`,
     [until],
   );
   return rows.map(row => ({

@@ -96,6 +96,22 @@ test('G-01 what console and applet tell alike is no mismatch', async t => {
   await at.close();
 });
 
+test('G-01 a console that was closed before the end has told nothing wrong', async t => {
+  const at = await openSessions();
+  const { id, owner, applet } = await at.active();
+  for (const [console_, ends] of [
+    ['asked', 'refused'],
+    ['started', 'ended'],
+  ] as const) {
+    const consentId = newId();
+    await at.actions.fromConsole(id, owner, { consentId, action: 'send-files', stage: console_ });
+    await at.actions.report(id, applet.report(id, { stage: ends, consentId: fromBase64Url(consentId) }));
+    at.clock.advance(MISMATCH_AFTER_MS);
+    t.is(await at.actions.compare(), 0, ends);
+  }
+  await at.close();
+});
+
 test('H-01 G-01 the pause of a recording stands in the log with who paused it, and one that the policy bars as what it is', async t => {
   const at = await openSessions();
   const { id, owner, applet } = await at.active();
