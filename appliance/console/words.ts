@@ -117,6 +117,7 @@ const events: Readonly<Record<string, string | null>> = {
   'action.refused': 'Refused',
   'action.started': 'Started',
   'action.ended': 'Stopped',
+  'action.monitor': 'Monitors shown',
   'action.mismatch': 'Console and program told the log different things',
   'action.chat-mismatch': 'A line stands differently in the two reports',
   'action.report-fork': 'The program’s reports contradict each other',

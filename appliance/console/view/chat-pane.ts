@@ -87,7 +87,7 @@ export class ChatPane extends ModelElement<TechnicianSession> {
       <textarea
         id="message"
         rows="1"
-        placeholder="Message; / for predefined replies"
+        placeholder="Message, or / for replies"
         aria-describedby="message-note"
         aria-autocomplete="list"
         aria-controls=${replies?.length ? 'replies' : nothing}

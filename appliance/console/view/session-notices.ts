@@ -12,9 +12,12 @@ export interface NoticeActs {
 export function sessionNotices(session: TechnicianSession, acts: NoticeActs): TemplateResult {
   const { view, link } = session;
   const isMalformed = session.endOf('chat') === 'malformed' || session.endOf('consent') === 'malformed';
+  const isOver = view.state === 'closed' || view.state === 'timed-out';
   const isEnded = !isMalformed && (session.endOf('chat') !== null || session.endOf('consent') !== null);
   const isOdd = session.detail?.events.some(({ event }) => anomalies.includes(event)) === true;
-  const end = html`<button type="button" class="small danger" @click=${acts.end}>End the session</button>`;
+  const end = isOver
+    ? nothing
+    : html`<button type="button" class="small danger" @click=${acts.end}>End the session</button>`;
   const anew = html`<button type="button" class="small" @click=${acts.anew}>${icon('refresh-cw')}Connect anew</button>`;
   return html`<div class="notices">
     ${when(session.isLeft, 'warn', 'This session is not yours any more.')}
