@@ -37,6 +37,23 @@ const LABELS = { csv: 'CSV', json: 'JSON', jsonl: 'JSON lines', xml: 'XML' } as 
 const formats = FOUND_FORMATS.map(value => ({ value, label: LABELS[value] }));
 const Export = Filter.extend({ format: z.enum(FOUND_FORMATS) });
 
+/** What auditors look for first; any other event, or beginning of one, is typed. */
+const EVENTS: readonly { readonly value: string; readonly label: string }[] = [
+  { value: 'action.started', label: 'a screen was seen or controlled, files went …' },
+  { value: 'action.consent', label: 'a customer was asked, and what he answered' },
+  { value: 'action.', label: 'all that was asked and done with a customer' },
+  { value: 'session.', label: 'sessions, from their making to their end' },
+  { value: 'recording.', label: 'recordings' },
+  { value: 'chat.', label: 'chat' },
+  { value: 'rights.', label: 'rights given, refused and taken back' },
+  { value: 'login.', label: 'people who signed in, or tried to' },
+  { value: 'member', label: 'members made, changed and disabled' },
+  { value: 'group.', label: 'groups, their permissions and policy' },
+  { value: 'settings', label: 'settings of the appliance, and who signed in there' },
+  { value: 'backup', label: 'backups' },
+  { value: 'audit.', label: 'who read this log' },
+];
+
 export interface AuditParts extends Pick<AuditDesk, 'viewAudit' | 'exportAudit' | 'exportFound'> {
   readonly identity: Identity;
   readonly guards: Guards;
@@ -81,12 +98,17 @@ async function showLog(
   found: Found,
 ) {
   const members = await identity.members.list();
-  const entries = (found?.entries ?? []).map(({ entry }) => present(entry, members));
   const names = [...(await groups.names())].map(([name, id]) => ({ name, id }));
+  const named = new Map([
+    ...members.map(({ id, loginId }) => [id, loginId] as const),
+    ...names.map(({ id, name }) => [id, name] as const),
+  ]);
+  const entries = (found?.entries ?? []).map(({ entry }) => present(entry, named));
   const view = {
     ...{
       form,
       formats,
+      events: EVENTS,
       entries,
       members,
       older: found?.older ?? null,
@@ -162,8 +184,11 @@ function pageOf(filter: LogFilter, before: number | null): string {
   return `/admin/audit?${new URLSearchParams({ ...searchOf(filter), ...(before !== null && { before: String(before) }) })}`;
 }
 
-function present(entry: StoredEntry['entry'], members: readonly { id: string; loginId: string }[]) {
-  const detail = Object.entries(entry.detail).map(([name, value]) => `${name}: ${String(value)}`);
+/** @param named login ids and paths of groups that are there, by their ids */
+function present(entry: StoredEntry['entry'], named: ReadonlyMap<string, string>) {
+  const detail = Object.entries(entry.detail).map(
+    ([name, value]) => `${name}: ${named.get(String(value)) ?? String(value)}`,
+  );
   return {
     seq: entry.seq,
     at: new Date(entry.at).toISOString().replace('T', ' ').slice(0, 19),
@@ -171,7 +196,7 @@ function present(entry: StoredEntry['entry'], members: readonly { id: string; lo
     who: entry.actor.name ?? entry.actor.kind,
     address: entry.actor.address ?? '',
     session: entry.sessionId,
-    subject: members.find(member => member.id === entry.subject)?.loginId ?? entry.subject ?? '',
+    subject: named.get(entry.subject ?? '') ?? entry.subject ?? '',
     detail: detail.join(' · '),
   };
 }

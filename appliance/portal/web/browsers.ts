@@ -21,6 +21,31 @@ export function isSupportedBrowser(headers: IncomingHttpHeaders): boolean {
   return true;
 }
 
+const NAMES: readonly (readonly [token: RegExp, name: string])[] = [
+  [/\b(?:Firefox|FxiOS)\/(\d+)/, 'Firefox'],
+  [/\b(?:Edg|EdgA|EdgiOS)\/(\d+)/, 'Edge'],
+  [/\b(?:HeadlessChrome|Chrome|CriOS)\/(\d+)/, 'Chrome'],
+  [/\bVersion\/(\d+)[\d.]* (?:Mobile\/\S+ )?Safari\//, 'Safari'],
+];
+const SYSTEMS: readonly (readonly [token: RegExp, name: string])[] = [
+  [/\bWindows\b/, 'Windows'],
+  [/\bAndroid\b/, 'Android'],
+  [/\b(?:iPhone|iPad)\b/, 'iOS'],
+  [/\bMac OS X\b/, 'macOS'],
+  [/\bCrOS\b/, 'ChromeOS'],
+  [/\bLinux\b/, 'Linux'],
+];
+
+/** As people know it: Firefox 140 on Windows; what is not known stays as it says it. */
+export function browserName(agent: string): string {
+  const family = NAMES.find(([token]) => token.test(agent));
+  if (family === undefined) return agent;
+  const [token, name] = family;
+  const system = SYSTEMS.find(([known]) => known.test(agent))?.[1];
+  const browser = `${name} ${token.exec(agent)?.[1] ?? ''}`;
+  return system === undefined ? browser : `${browser} on ${system}`;
+}
+
 /** `other`: there is no program for it, the browser entry is for all of them (F-07). */
 export type VisitorPlatform = 'win-x64' | 'linux-x64' | 'other';
 

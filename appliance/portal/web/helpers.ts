@@ -1,6 +1,7 @@
 // What templates can say besides values: icons, times, form fields. All that is put into markup here is escaped here.
 import Handlebars from 'handlebars';
 import { sizeText } from '../status/words.ts';
+import { browserName } from './browsers.ts';
 import { emptyForm, type Form } from './forms.ts';
 
 const { escapeExpression, SafeString } = Handlebars;
@@ -19,6 +20,8 @@ interface FieldOptions {
   readonly max?: number;
   readonly autofocus?: boolean;
   readonly rows?: number;
+  /** Id of the datalist that suggests what may be typed. */
+  readonly list?: string;
   /** Of a list to choose from. */
   readonly choices?: readonly string[];
   /** Address that gives the server's verdict on a password. */
@@ -26,7 +29,10 @@ interface FieldOptions {
 }
 
 export function pageHelpers({ timeZone }: { timeZone: string }): Record<string, Handlebars.HelperDelegate> {
-  const dateTime = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short', timeZone });
+  const dateTime = new Intl.DateTimeFormat('en-GB', {
+    ...{ day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit' },
+    ...{ timeZone, timeZoneName: 'short' }, // whoever reads it may be in another one
+  });
   return {
     icon: (name: string) =>
       new SafeString(`<svg class="icon" aria-hidden="true"><use href="#i-${escapeExpression(name)}"></use></svg>`),
@@ -37,6 +43,7 @@ export function pageHelpers({ timeZone }: { timeZone: string }): Record<string, 
       );
     },
     bytes: sizeText,
+    browser: browserName,
     has: (list: unknown, value: unknown) => Array.isArray(list) && list.includes(value),
     eq: (a: unknown, b: unknown) => a === b,
     field: (form: Form, { hash }: Handlebars.HelperOptions) =>
@@ -105,13 +112,14 @@ function tick(form: Form, { name, label, hint = '' }: FieldOptions, written: str
 }
 
 function attributesOf(options: FieldOptions): Record<string, string | number> {
-  const { autocomplete = 'off', required, inputmode, maxlength = 1024, min, max, autofocus, meter } = options;
+  const { autocomplete = 'off', required, inputmode, maxlength = 1024, min, max, autofocus, meter, list } = options;
   return {
     autocomplete,
     maxlength,
     ...(required && { required: '' }),
     ...(autofocus && { autofocus: '' }),
     ...(inputmode !== undefined && { inputmode }),
+    ...(list !== undefined && { list }),
     ...(min !== undefined && { min }),
     ...(max !== undefined && { max }),
     ...(meter !== undefined && { 'data-meter': meter }),
