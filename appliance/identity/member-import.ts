@@ -114,7 +114,13 @@ function readWish(cell: (column: Column) => string, member: Member | undefined, 
   const wish = {
     memberId: member?.id ?? null,
     ...(cell('name') !== '' && { name: parseName(cell('name')) }),
-    ...(cell('roles') !== '' && { roles: parseRoles(cell('roles').split(/\s+/)) }),
+    ...(cell('roles') !== '' && {
+      roles: parseRoles(
+        cell('roles')
+          .split(/[\s,;]+/)
+          .filter(Boolean),
+      ),
+    }),
     ...(state !== '' && { state: state as Member['state'] }),
     ...(isMoved && { groupId }),
   };

@@ -90,6 +90,7 @@ test('D-08 each line says what it would change or what is wrong with it, and not
       'v@example.com,V,auditor,,Helpdesk',
       `${at.root.loginId},,technician,,`,
       'u@example.com,U,technician,,,,',
+      't@example.com,T,"technician; auditor,",,',
     ].join('\n'),
   );
   t.deepEqual(
@@ -107,9 +108,10 @@ test('D-08 each line says what it would change or what is wrong with it, and not
       [11, 'fault', 'only technicians are in groups'],
       [12, 'fault', 'that is yourself'],
       [13, 'fault', 'there are more cells than columns'],
+      [14, 'create', 'roles: technician auditor'],
     ],
   );
-  t.deepEqual(counts, { create: 1, change: 0, disable: 1, same: 1, fault: 9 });
+  t.deepEqual(counts, { create: 2, change: 0, disable: 1, same: 1, fault: 9 });
   t.is(await at.identity.members.count(), 3);
   t.is((await at.identity.members.get(ann.id)).state, 'enabled');
   for (const head of ['name,roles', 'loginId,loginId', 'loginId,password', '']) {

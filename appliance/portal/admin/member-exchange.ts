@@ -107,6 +107,7 @@ function presentPlan({ lines, counts, digest }: ImportPlan, wanted: number) {
     text: countsOf(counts),
     isWork,
     isLarge: ordered.length > LARGE,
+    isSlow: counts.create > LISTED && counts.create <= MAX_IMPORT_PASSWORDS,
     hasNone: hasNoPasswords(counts),
   };
 }
