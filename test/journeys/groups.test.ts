@@ -139,6 +139,8 @@ test('D-01 D-08 E-01 E-02 G-04 a first-time admin makes a group, denies it the f
   const tookMs = Math.round(performance.now() - startedAt);
   t.true(tookMs < CHANGES_WITHIN_MS, `the console followed after ${tookMs} ms`);
   await technician.linked();
+  await page.getByRole('checkbox', { name: 'Demo technician' }).waitFor(); // there he stands now
+  await page.getByRole('link', { name: 'Put technicians in' }).waitFor();
 
   await createGroup(page, 'Night shift');
   await dragInto(page, 'Night shift', 'Helpdesk');

@@ -102,7 +102,7 @@ async function retention(t: ExecutionContext, at: Appliance, admin: TestBrowser,
   };
   await tonight();
   t.true(existsSync(film), 'not before it was confirmed');
-  await pressAndConfirm(page, 'Confirm that it may be deleted');
+  await pressAndConfirm(page, 'Confirm that old data may be deleted');
   await page.getByText('will be deleted').waitFor();
   await look(t, admin, 'retention-confirmed');
   await tonight();

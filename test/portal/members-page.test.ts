@@ -46,7 +46,7 @@ test('D-08 members are found by part of name or login id in any case, and shown 
   const first = await names('/admin/members?role=technician');
   const second = await names('/admin/members?role=technician&page=2');
   t.deepEqual([first.length, second.length, new Set([...first, ...second]).size], [50, 10, 60]);
-  t.true((await ann.get('/admin/members?role=technician&page=2')).body.includes('60 of 62, page 2 of 2'));
+  t.true((await ann.get('/admin/members?role=technician&page=2')).body.includes('60 of 62 members, page 2 of 2'));
   t.true((await ann.get('/admin/members?page=99')).body.includes('Nobody fits'));
   const page = await ann.get('/admin/members?role=technician');
   const ticks = [...page.body.matchAll(/name="members" value="([^"]+)"/g)].map(([, value = '']) => ['members', value]);

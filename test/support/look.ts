@@ -1,5 +1,5 @@
-// Looks at a page: no fault by axe-core in either scheme, and a picture of each; readable at 200 %, and to be used without a
-// mouse.
+// Looks at a page: no fault by axe-core in either scheme, and a picture of each; readable at 200 % and on a phone, and to be used
+// without a mouse.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { ExecutionContext } from 'ava';
@@ -19,7 +19,7 @@ interface Violation {
 /** @param name of the pictures, where they are asked for: test-output/screenshots/NAME-light.png and -dark.png */
 export async function look(t: ExecutionContext, browser: TestBrowser, name: string, page: Page = browser.page) {
   await inBothSchemes(t, browser, name, page);
-  await at200Percent(t, browser, name, page);
+  await inSmallWindows(t, browser, name, page);
   await withoutMouse(t, name, page);
 }
 
@@ -48,19 +48,24 @@ export async function faultsOf(page: Page, rules: readonly string[] = []): Promi
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map(node => node.html).join(' ')}`);
 }
 
-/** Twice as large in the same window: nothing is cut off at the side, nobody has to scroll to and fro. */
-async function at200Percent(t: ExecutionContext, browser: TestBrowser, name: string, page: Page): Promise<void> {
+const PHONE = { width: 390, height: 844 };
+
+/** Twice as large in the same window, and on a phone: nothing is cut off at the side, nobody has to scroll to and fro. */
+async function inSmallWindows(t: ExecutionContext, browser: TestBrowser, name: string, page: Page): Promise<void> {
   const before = page.viewportSize();
   if (before === null) return; // a window of its own size
-  await page.setViewportSize({ width: Math.round(before.width / 2), height: Math.round(before.height / 2) });
-  const wider = await page.evaluate(() => {
-    const { scrollWidth, clientWidth } = document.documentElement;
-    const isCut = (element: Element) => element.getBoundingClientRect().right > clientWidth + 1;
-    const guilty = scrollWidth > clientWidth ? [...document.body.querySelectorAll('*')].filter(isCut) : [];
-    return guilty.slice(0, 5).map(element => element.outerHTML.slice(0, 120));
-  });
-  if (wider.length > 0) await browser.screenshot(`${name}-200-percent`, page);
-  t.deepEqual(wider, [], `${name} at 200 %`);
+  const half = { width: Math.round(before.width / 2), height: Math.round(before.height / 2) };
+  for (const [where, size] of Object.entries({ '200-percent': half, phone: PHONE })) {
+    await page.setViewportSize(size);
+    const wider = await page.evaluate(() => {
+      const { scrollWidth, clientWidth } = document.documentElement;
+      const isCut = (element: Element) => element.getBoundingClientRect().right > clientWidth + 1;
+      const guilty = scrollWidth > clientWidth ? [...document.body.querySelectorAll('*')].filter(isCut) : [];
+      return guilty.slice(0, 5).map(element => element.outerHTML.slice(0, 120));
+    });
+    if (wider.length > 0) await browser.screenshot(`${name}-${where}`, page);
+    t.deepEqual(wider, [], `${name}, ${where}`);
+  }
   await page.setViewportSize(before);
 }
 

@@ -52,7 +52,7 @@ export function groupTechnicianRoutes(parts: GroupTechnicianParts): PortalRouter
       for (const one of seen.keys()) requireTechnician(await identity.members.get(one));
       const moved = await groups.assign(editorOf(ctx), [...seen.keys()], to, seen);
       ctx.status = 303;
-      ctx.redirect(`${ctx.path}?where=${where}&moved=${moved}`);
+      ctx.redirect(`${ctx.path}?moved=${moved}`); // where those who were put in are seen
     });
     if (fault === undefined) return;
     ctx.status = fault.status;

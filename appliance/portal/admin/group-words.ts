@@ -90,6 +90,7 @@ export const policyWords: Readonly<Record<PolicyKey, PolicyWords>> = {
 
 /** A value as a page shows it. */
 export function policyText(key: PolicyKey, value: string | number | boolean): string {
-  if (key === 'consentMinutes') return value === 0 ? 'the whole session' : `${value} minutes`;
+  if (key === 'consentMinutes')
+    return value === 0 ? 'the whole session' : value === 1 ? 'one minute' : `${value} minutes`;
   return policyWords[key].choices?.find(choice => choice.value === String(value))?.label ?? String(value);
 }
