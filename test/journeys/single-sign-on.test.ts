@@ -43,11 +43,11 @@ async function setUp(t: ExecutionContext, browser: TestBrowser, metadata: string
   await page.getByRole('status').filter({ hasText: 'Saved.' }).waitFor();
   await page.getByRole('button', { name: 'Another row' }).click();
   await page.getByLabel('Attribute with the groups').fill('groups');
-  await page.getByLabel('Group of row 1').fill('helpdesk');
+  await page.getByLabel('Group of row 1', { exact: true }).fill('helpdesk');
   for (const role of ['technician', 'auditor'])
     await page.locator('#mapping').getByRole('checkbox', { name: role }).check();
   await page.getByRole('button', { name: 'Another row' }).click();
-  await page.getByLabel('Group of row 2').fill('leads');
+  await page.getByLabel('Group of row 2', { exact: true }).fill('leads');
   await page.getByRole('button', { name: 'Save the rows' }).click();
   await page.getByText('Tick at least one role.').waitFor();
   await look(t, browser, 'portal-identity-provider');

@@ -126,6 +126,8 @@ test('A-05 C-05 what is wrong in a row stands in that row, and nothing typed is 
   t.regex(body, /name="g2" value=""[^>]*aria-label="Group of row 3" aria-invalid="true"/);
   t.regex(body, /id="f-directory-servers"[^>]*aria-invalid="true"/);
   t.true(body.includes('cn=no-role,dc=x') && body.includes('http://dc1.example.com'));
+  const empty = (await post('save', fieldsOf({ ...SOMEWHERE, bindDn: '', bindPasswordFile: '' }))).body;
+  t.true(empty.includes('>It can’t be empty.<') && empty.includes('>Type the password above, or name the file'));
   t.true((await post('save', fieldsOf(SOMEWHERE))).body.includes('At least one row, with a group and a role'));
   t.is(file(), before);
 });

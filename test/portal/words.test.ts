@@ -4,7 +4,9 @@ import { pageHelpers } from '../../appliance/portal/web/helpers.ts';
 
 test('A-05 a time says in which zone it is', t => {
   const { time } = pageHelpers({ timeZone: 'Europe/Berlin' });
-  const [winter, summer] = [Date.UTC(2026, 0, 5, 8), Date.UTC(2026, 6, 5, 8)].map(at => String(time?.(at)));
+  const [winter, summer] = [Date.UTC(2026, 0, 5, 8), Date.UTC(2026, 6, 5, 8)].map(at =>
+    String(time?.(at)).replaceAll('\u00A0', ' '),
+  );
   t.true(winter?.includes('>5 Jan 2026, 09:00 CET<'), winter);
   t.true(summer?.includes('>5 Jul 2026, 10:00 CEST<'), summer);
   t.is(String(time?.(null)), 'never');

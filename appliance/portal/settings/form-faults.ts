@@ -31,10 +31,17 @@ export function faultsByField(form: Form, fields: readonly SettingsField[], text
   for (const { key } of findConfigFaults(textOf())) {
     const field = fields.find(one => one.kind !== 'secret' && (key === one.key || key.startsWith(`${one.key}.`)));
     if (field === undefined) return {};
-    const [name, said] = field.kind === 'mapping' ? rowFault(field, key) : [field.name, field.hint];
-    errors[name] = `That is not right. ${said}`;
+    const [name, said] = field.kind === 'mapping' ? rowFault(field, key) : [field.name, faultOf(field, form, fields)];
+    errors[name] = said;
   }
   return { errors, fault: null };
+}
+
+/** What stands above an empty field need not be said once more below it. */
+function faultOf({ key, name, hint }: SettingsField, { values }: Form, fields: readonly SettingsField[]): string {
+  if (values[name] !== '') return `That is not right. ${hint}`;
+  const isOfPassword = fields.some(one => one.kind === 'secret' && one.key === key);
+  return isOfPassword ? 'Type the password above, or name the file that holds it.' : 'It can’t be empty.';
 }
 
 const cells: Readonly<Record<string, readonly [letter: string, said: string]>> = {
@@ -47,5 +54,5 @@ const cells: Readonly<Record<string, readonly [letter: string, said: string]>> =
 function rowFault({ name, key: whole, hint }: SettingsField, key: string): readonly [name: string, said: string] {
   const [row = '', column = ''] = key.slice(whole.length + 1).split('.');
   const cell = cells[column];
-  return cell === undefined ? [name, hint] : [`${cell[0]}${row}`, cell[1]];
+  return cell === undefined ? [name, `That is not right. ${hint}`] : [`${cell[0]}${row}`, cell[1]];
 }

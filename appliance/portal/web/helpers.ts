@@ -39,7 +39,7 @@ export function pageHelpers({ timeZone }: { timeZone: string }): Record<string, 
     time: (at: unknown) => {
       if (typeof at !== 'number') return 'never';
       return new SafeString(
-        `<time datetime="${new Date(at).toISOString()}">${escapeExpression(dateTime.format(at))}</time>`,
+        `<time datetime="${new Date(at).toISOString()}">${escapeExpression(unbroken(dateTime.format(at)))}</time>`,
       );
     },
     bytes: sizeText,
@@ -50,6 +50,11 @@ export function pageHelpers({ timeZone }: { timeZone: string }): Record<string, 
       new SafeString(field(form, hash as unknown as FieldOptions)),
     fault: (form: Form) => new SafeString(fault(form)),
   };
+}
+
+/** In a narrow place it breaks between day and hour only. */
+function unbroken(time: string): string {
+  return time.replaceAll(/(?<!,) /g, '\u00A0');
 }
 
 function fault({ fault: what }: Form = emptyForm): string {
