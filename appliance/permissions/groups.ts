@@ -233,6 +233,10 @@ export class Groups {
     if (moved.includes(parentId))
       throw new ApplianceError('conflict', 'group.cycle', 'a group can’t be put below itself');
     await this.#checkDepth(tx, from.length, to.length, moved);
+    const { id: editorId } = editor.actor;
+    // Who is in it is put there with it: an admin never himself.
+    if (editorId !== null && moved.includes(await this.groupOf(editorId, tx)))
+      await this.#mayPut(tx, editor.actor, editorId);
     await unique(from.at(-1)?.name ?? '', () => moveGroup(tx, id, parentId));
     for (const group of moved) await this.#checkCeiling(tx, editor, group); // the new place may have been given less
     await this.#stays(tx, editor.actor);

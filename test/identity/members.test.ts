@@ -182,6 +182,13 @@ test('D-08 attack: an admin of a part moves neither himself nor a master admin t
   await t.throwsAsync(groups.assign(asAda, [ann.id, boss.id], seniors.id), { code: 'identity.more-than-technician' });
   for (const { id } of [ada, boss, ann]) t.is(await groups.groupOf(id), desk.id);
   t.is((await at.entries()).length, entries);
+  const juniors = await groups.create(editor, { name: 'Juniors', parentId: desk.id });
+  await groups.assign(editor, ada.id, juniors.id);
+  const move = groups.move(asAda, juniors.id, seniors.id);
+  await t.throwsAsync(move, { code: 'identity.more-than-technician' }, 'nor with the group he is in');
+  await groups.assign(editor, ada.id, desk.id);
+  await groups.move(asAda, juniors.id, seniors.id);
+  await groups.move(asAda, juniors.id, desk.id);
   t.is(await groups.assign(asAda, ann.id, seniors.id), 1);
   t.is(await groups.assign(editor, ada.id, seniors.id), 1, 'a master admin does that');
   await members.update(at.asRoot, ann.id, { name: 'Ann', roles: ['technician', 'auditor'] });
