@@ -1,5 +1,5 @@
 // from-anywhere --data DIR --member LOGIN-ID: for who is locked out by an allow list, say because the organisation's own
-// network changed (C-06). Empties his own list, and for a technician those of his group and the groups above it; in the log
+// network changed (C-06), or by strangers who type wrong passwords for him (C-07). Lifts his lock, empties his own list, and for a technician those of his group and the groups above it; in the log
 // the appliance did it. For whoever may open the socket of the running portal: its own user, and root.
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -9,7 +9,7 @@ import { callPortal, parseReply } from '../gateway/portal-call.ts';
 import { FROM_ANYWHERE_PATH } from '../portal/internal.ts';
 
 const USAGE = 'usage: from-anywhere --data DIR --member LOGIN-ID';
-const Emptied = z.object({ emptied: z.int() });
+const Emptied = z.object({ emptied: z.int(), isUnlocked: z.boolean() });
 const Refused = z.object({ message: z.string() });
 
 async function run(): Promise<number> {
@@ -29,8 +29,9 @@ async function run(): Promise<number> {
     process.stderr.write(`${Refused.parse(parseReply(text)).message}\n`);
     return 1;
   }
-  const { emptied } = Emptied.parse(parseReply(text));
-  process.stdout.write(`${emptied} allow lists emptied; ${values.member} may sign in from anywhere\n`);
+  const { emptied, isUnlocked } = Emptied.parse(parseReply(text));
+  const lifted = isUnlocked ? ', the lock lifted' : '';
+  process.stdout.write(`${emptied} allow lists emptied${lifted}; ${values.member} may sign in from anywhere\n`);
   return 0;
 }
 

@@ -301,9 +301,7 @@ class PortalProcess {
     return {
       ...recordingActs(support.recordings, (id, address) => identity.allowLists.admitsMember(id, address)),
       ...recordingAviActs({ ...domain, ...support, clock: systemClock, signer: this.#signer }),
-      [`POST ${FROM_ANYWHERE_PATH}`]: async body => ({
-        emptied: await identity.allowLists.openFor(applianceActor, FromAnywhere.parse(body).loginId),
-      }),
+      [`POST ${FROM_ANYWHERE_PATH}`]: body => identity.members.letIn(applianceActor, FromAnywhere.parse(body).loginId),
       [`POST ${SETTINGS_LINK_PATH}`]: async () => {
         const place = await settings.turnOn(applianceActor);
         return { ...place, code: await identity.settingsAccounts.makeLink() };

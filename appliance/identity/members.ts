@@ -18,7 +18,7 @@ import {
   requireMayManage,
 } from './authority.ts';
 import { setWithdrawn } from './directory-store.ts';
-import type { LockOut } from './lock-out.ts';
+import { isLocked, type LockOut } from './lock-out.ts';
 import type { Act, LoginBook } from './login-book.ts';
 import {
   foldLoginId,
@@ -218,6 +218,19 @@ export class Members {
       await this.#parts.lockOut.clear(act.tx, known);
       await this.#tell(act, actor, 'member.unlocked', id);
     });
+  }
+
+  /**
+   * From the machine itself, for who is kept out: by an allow list, or by strangers who type wrong passwords for him.
+   * @returns how many lists were emptied, and whether he was locked; throws ApplianceError `member.missing`
+   */
+  async letIn(actor: Actor, loginId: string): Promise<{ emptied: number; isUnlocked: boolean }> {
+    const { allowLists, clock } = this.#parts;
+    const emptied = await allowLists.openFor(actor, loginId);
+    const member = await this.findByLoginId(loginId);
+    const isUnlocked = member !== undefined && isLocked(member, clock.now());
+    if (isUnlocked) await this.unlock(actor, member.id);
+    return { emptied, isUnlocked };
   }
 
   /** The member has to choose a new password at the next login. */

@@ -6,7 +6,7 @@
 //   POST /internal/relay/authorise     {digest, role, address} → {pairId}, or 403
 //   GET  /internal/retention, POST     for jobs: when it last ran; have it run
 //   POST /internal/gateway-report      {id, relayedBytes, relays} → {close: pair ids}: every ten seconds (portal/status.ts)
-//   POST /internal/from-anywhere       {loginId} → {emptied}: for bin/from-anywhere.ts
+//   POST /internal/from-anywhere       {loginId} → {emptied, isUnlocked}: for bin/from-anywhere.ts
 //   POST /internal/settings-link       → {name, port, code}: turns the settings on, for bin/settings-account.ts
 //   POST /internal/recording/…         for the recorder (protocol/recorder-portal.ts)
 //   upgrade /internal/applet-leg       an applet's own leg, behind its gateway (portal/applet-legs.ts)

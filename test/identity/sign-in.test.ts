@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import test from 'ava';
+import { applianceActor } from '../../appliance/audit/entry.ts';
 import { parseConfig } from '../../appliance/config.ts';
 import { ApplianceError } from '../../appliance/errors.ts';
 import { Identity } from '../../appliance/identity/identity.ts';
@@ -87,6 +88,21 @@ test('C-07 ten failures lock for 15 minutes, the next ten for 30; the right pass
   t.is(await refusal(at.signIn('ann')), 'accepted');
   t.deepEqual(await at.events('member.locked'), ['member.locked', 'member.locked']);
   t.deepEqual(await at.events('member.unlocked'), ['member.unlocked']);
+  await at.close();
+});
+
+test('C-07 C-06 attack: who is kept out by strangers’ wrong passwords is let in from the machine itself, by whatever he is kept out', async t => {
+  const at = await openTestIdentity();
+  const { id } = await at.member('ann', ['master-admin']);
+  const { members, allowLists } = at.identity;
+  await failTimes(at, 'ann', 10);
+  await allowLists.set(at.asRoot, { kind: 'member', id }, '203.0.113.1');
+  t.is(await refusal(at.signIn('ann')), 'login.refused');
+  t.deepEqual(await members.letIn(applianceActor, ' ANN '), { emptied: 1, isUnlocked: true });
+  t.is(await refusal(at.signIn('ann')), 'accepted');
+  t.deepEqual(await members.letIn(applianceActor, 'ann'), { emptied: 0, isUnlocked: false });
+  t.is(await refusal(members.letIn(applianceActor, 'nobody')), 'member.missing');
+  t.deepEqual(await at.events('member.unlocked'), ['member.unlocked'], 'and it is logged where there was a lock');
   await at.close();
 });
 
