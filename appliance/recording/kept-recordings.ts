@@ -10,7 +10,7 @@ const DAY_MS = 86_400_000;
 const YEAR = /^\d{4}$/;
 const TWO_DIGITS = /^\d{2}$/;
 /** `080000-<session>-<stream>`, then an ending. */
-const FILE = /^(\d{6}-([A-Za-z0-9_-]{22})-[A-Za-z0-9_-]{22})\.[a-z.]+$/;
+const FILE = /^(\d{6}-([A-Za-z0-9_-]{21}[AQgw])-[A-Za-z0-9_-]{22})\.[a-z.]+$/;
 
 /** The whole name of one, without its ending. */
 const NAME = /^\d{4}\/\d{2}\/\d{2}\/\d{6}-([A-Za-z0-9_-]{22})-[A-Za-z0-9_-]{22}$/;

@@ -34,7 +34,8 @@ export class ShareHelper {
   readonly #server: Server;
   /** One after the other: two at once would fight for the machine's list of users. */
   #working: Promise<unknown> = Promise.resolve();
-  #calls = { since: Number.NEGATIVE_INFINITY, count: 0 };
+  /** By verb: whoever fills the share's log keeps no account from being taken away. */
+  readonly #calls = new Map<string, { since: number; count: number }>();
 
   constructor(parts: ShareHelperParts) {
     this.#parts = parts;
@@ -105,8 +106,10 @@ export class ShareHelper {
     const verb = request.method === 'POST' ? (request.url ?? '') : '';
     const act = Object.hasOwn(this.#verbs, verb) ? this.#verbs[verb] : undefined;
     if (act === undefined) throw new ApplianceError('missing', 'helper.unknown-verb', 'the helper has no such verb');
-    if (monotonic() - this.#calls.since > MINUTE_MS) this.#calls = { since: monotonic(), count: 0 };
-    if (++this.#calls.count > CALLS_PER_MINUTE) throw new ApplianceError('limited', 'helper.limited', 'too often');
+    const before = this.#calls.get(verb) ?? { since: Number.NEGATIVE_INFINITY, count: 0 };
+    const calls = monotonic() - before.since > MINUTE_MS ? { since: monotonic(), count: 0 } : before;
+    this.#calls.set(verb, calls);
+    if (++calls.count > CALLS_PER_MINUTE) throw new ApplianceError('limited', 'helper.limited', 'too often');
     return act;
   }
 }

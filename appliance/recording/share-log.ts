@@ -207,6 +207,7 @@ function signInOf(json: string): ShareAct | null {
   return { kind: 'sign-in', at, name: cut(name), address: cut(address), why: cut(said.status) };
 }
 
+/** The chained log holds no half of a character, neither cut here nor sent so. */
 function cut(text: string): string {
-  return text.slice(0, MAX_TEXT);
+  return text.slice(0, MAX_TEXT).toWellFormed();
 }

@@ -27,7 +27,8 @@ const READS = 0xb2_00_00_21;
 const WRITES = 0x40_0d_01_56;
 /** What of a refusal is no refusal: Explorer looks for files that nobody has. */
 const NOT_THERE = 'No such file or directory';
-const FILE = /^\d{4}\/\d{2}\/\d{2}\/\d{6}-([A-Za-z0-9_-]{22})-[A-Za-z0-9_-]{22}\./;
+/** A client names what he likes: what is no session's number is a part of a name. */
+const FILE = /^\d{4}\/\d{2}\/\d{2}\/\d{6}-([A-Za-z0-9_-]{21}[AQgw])-[A-Za-z0-9_-]{22}\./;
 
 export interface ShareOpensParts {
   readonly store: Pick<Store, 'core' | 'settings'>;

@@ -92,4 +92,8 @@ test('H-04 the share’s log is read in parts, a line without an end is skipped,
     `${line({})}${line({ status: 'NT_STATUS_OK' })}${line({ clientAccount: null })}  {"a":\n`,
   );
   t.deepEqual(await next(), { found: ['anna', ''], hasGap: false, unreadable: 2 });
+  // Cut in the middle of a character: nothing the log can't hold.
+  appendFileSync(path('sign-ins.log'), line({ clientAccount: `${'a'.repeat(1999)}${'🔑'.repeat(9)}` }));
+  const [long = ''] = (await next()).found;
+  t.true(long.length >= 1999 && long.isWellFormed());
 });

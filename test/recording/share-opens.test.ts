@@ -124,6 +124,9 @@ test('H-04 attack: no name of a file, and nothing a client sends, makes an entry
   }
   await share.client(name, `recurse on; prompt off; lcd ${share.path('fetched-all')}; cd 2026; mget *`);
   await share.client(name, `get "2026/a|b|create_file|ok|0x1|file|open|forged.avi" /dev/null`);
+  // As a film of no session there is: what can't be read in a name must not keep the rest of the log from being read.
+  const folder = dirname(at.film(newId()));
+  await share.client(name, `put /etc/hostname ${folder}/080000-${'A'.repeat(21)}B-${'A'.repeat(22)}.avi`);
   await share.client(`x|9.9.9.9|create_file|ok|0x1|file|open|forged.avi`, 'ls');
   await share.client(`x\n{"timestamp":"2026-11-27T08:00:00+0000"}`, 'ls');
   const told = await at.told();
@@ -134,5 +137,9 @@ test('H-04 attack: no name of a file, and nothing a client sends, makes an entry
     t.notRegex(String(detail.file), /forged/);
   }
   t.false(told.some(({ event }) => event === 'share.log-gap'));
+  t.like(
+    told.find(({ detail }) => String(detail.file).includes('AAAB-')),
+    { event: 'share.refused', sessionId: null },
+  );
   t.true(readFileSync(share.path('state/opens.log'), 'utf8').includes('9.9.9.9|create_file'), 'it was tried');
 });

@@ -108,6 +108,11 @@ test('H-04 attack: the helper does its verbs, for the portal, on accounts it mad
   t.is(await ask('/v1/remove', JSON.stringify({ name, more: 1 })), 400);
   t.is(await ask('/v1/provision', JSON.stringify({ name, password: 'x'.repeat(5000) })), 400);
 
+  const asked: number[] = [];
+  for (let n = 0; n < 121; n++) asked.push(await ask('/v1/read-log', JSON.stringify({ position: {} })));
+  t.is(asked.at(-1), 429);
+  t.is(await ask('/v1/list', '{}'), 200, 'whoever fills the log keeps no account from being taken away');
+
   // A user of the machine who happens to be called so.
   await run('useradd', ['--system', '--no-create-home', '--gid', 'nogroup', name]);
   try {
