@@ -183,11 +183,10 @@ export class Posts {
   }
 
   async #deliver(post: PostRow, settings: PostSettings): Promise<void> {
-    const { describe, clock, log, sending } = this.#parts;
-    const details = await describe(post.sessionId, settings.withChat);
-    if (details === null) return; // erased meanwhile, and its post with it
+    const { clock, log, sending } = this.#parts;
     try {
-      const written = writeDetails(details, settings.format);
+      const written = await this.#write(post, settings);
+      if (written === null) return; // erased meanwhile, and its post with it
       await sendPost(settings, { id: post.id, ...written, at: clock.now() }, sending);
       await this.#settle(post, { state: 'sent', error: null });
     } catch (error) {
@@ -201,6 +200,17 @@ export class Posts {
         isOver,
       });
       await this.#settle(post, { state: isOver ? 'given-up' : 'waiting', error });
+    }
+  }
+
+  /** One that can't be written waits by itself, and holds up no other. @throws ApplianceError `post.not-made` */
+  async #write({ id, sessionId }: PostRow, { withChat, format }: PostSettings): Promise<Written | null> {
+    try {
+      const details = await this.#parts.describe(sessionId, withChat);
+      return details && writeDetails(details, format);
+    } catch (cause) {
+      this.#parts.log.error('post.not-made', { id, sessionId, why: describeError(cause) });
+      throw new ApplianceError('defect', 'post.not-made', 'its details could not be put together', { cause });
     }
   }
 

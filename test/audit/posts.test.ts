@@ -62,8 +62,14 @@ class TestCrm implements AsyncDisposable {
 async function open(crm: TestCrm, over: Partial<PostSettings> = {}) {
   const at = await openSessions();
   const resolve = async () => [{ address: '127.0.0.1', family: 4 }];
+  /** Whose details can't be put together. */
+  const broken = new Set<string>();
   const newPosts = () => {
-    const describe = sessionDescriber(at, at.audit);
+    const real = sessionDescriber(at, at.audit);
+    const describe: typeof real = async (id, withChat) => {
+      if (broken.has(id)) throw new TypeError('a row that can’t be read');
+      return real(id, withChat);
+    };
     const sending = { resolve, deadlineMs: 2000 };
     return new Posts({ ...at, describe, log: silentLog, metrics: new Metrics(), sending });
   };
@@ -80,7 +86,7 @@ async function open(crm: TestCrm, over: Partial<PostSettings> = {}) {
     await at.sessions.end(id, owner, 'solved');
     return { id, owner };
   };
-  return { ...at, posts, newPosts, ended };
+  return { ...at, posts, newPosts, ended, broken };
 }
 
 test('G-06 the end of a session is posted, signed, with what it was about and without its chat', async t => {
@@ -103,6 +109,26 @@ test('G-06 the end of a session is posted, signed, with what it was about and wi
   t.is(crm.taken.length, 1, 'once');
   t.true((await at.events(id)).includes('post.sent'));
   t.false(JSON.stringify(await at.logged()).includes(SECRET));
+  await at.close();
+});
+
+test('G-06 a session whose details can’t be put together keeps no other from being posted', async t => {
+  await using crm = await TestCrm.start();
+  const at = await open(crm);
+  const [bad, good] = [await at.ended(), await at.ended()];
+  at.broken.add(bad.id);
+  for (let round = 0; round < 2; round++) await at.posts.work();
+  t.deepEqual(
+    crm.taken.map(({ body }) => JSON.parse(body).session.id),
+    [good.id],
+  );
+  const row = (await at.posts.list()).find(({ sessionId }) => sessionId === bad.id);
+  t.like(row, { state: 'waiting', tries: 1 });
+  t.regex(row?.lastError ?? '', /post.not-made/);
+  at.broken.delete(bad.id);
+  at.clock.advance(60_000);
+  await at.posts.work();
+  t.is(crm.taken.length, 2, 'and is posted when they can');
   await at.close();
 });
 
