@@ -22,6 +22,7 @@ import {
   type EvidenceStatement,
   EXPORTED_EVENT,
   MANIFEST_FILE,
+  MAX_EVIDENCE_MANIFEST_BYTES,
   SIGNATURE_FILE,
 } from '../protocol/evidence.ts';
 import type { KeptRecordings } from '../recording/kept-recordings.ts';
@@ -35,6 +36,8 @@ import { makeVerifierPage } from './evidence/verifier-page.ts';
 import type { Support } from './support.ts';
 
 const MAX_ENTRIES = 100_000;
+/** Of which a verifier reads the zip's directory. */
+const MAX_FILMS = 8000;
 /** What the log of every session begins with. */
 const FIRST_EVENT = 'session.created';
 const Signed = z.strictObject({ kid: z.string(), payload: z.string(), signature: z.string() });
@@ -101,6 +104,7 @@ export class EvidenceDesk {
       chain: { entries: told.entries, head: told.head },
     };
     const bytes = canonicalBytes({ ...manifest } as unknown as Parameters<typeof canonicalBytes>[0]);
+    if (bytes.length > MAX_EVIDENCE_MANIFEST_BYTES || films.files.length > MAX_FILMS) throw tooLong();
     const said = { v: 1, type: 'evidence', sid: id, sha256: sha256(bytes), bytes: bytes.length } as const;
     const { kid, payload, signature } = await signer.signManifest(said);
     const signed = canonicalBytes({ kid, payload: toBase64Url(payload), signature });
@@ -155,8 +159,7 @@ export class EvidenceDesk {
   /** Oldest first. */
   async #entries(of: { sessionId: SessionId; before?: number }, tx?: Transaction): Promise<StoredEntry[]> {
     const found = await this.#parts.audit.ofSession({ ...of, first: FIRST_EVENT, limit: MAX_ENTRIES }, tx);
-    if (found.length === MAX_ENTRIES)
-      throw new ApplianceError('limited', 'evidence.too-long', 'that session has too many entries for a bundle');
+    if (found.length === MAX_ENTRIES) throw tooLong();
     return found.reverse();
   }
 
@@ -267,6 +270,10 @@ async function ifNotErased<T>(asked: Promise<T>): Promise<T | null> {
 
 function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('base64url');
+}
+
+function tooLong(): ApplianceError {
+  return new ApplianceError('limited', 'evidence.too-long', 'that session has more than a bundle holds');
 }
 
 function destroyed(): ApplianceError {

@@ -5,7 +5,8 @@ import { ApplianceError } from '../errors.ts';
 import { type Bytes, concat, equalBytes, utf8Bytes, utf8Text } from './bytes.ts';
 
 const MAX_32 = 0xffffffff;
-const MAX_ENTRIES = 1000;
+/** More than a directory of so many bytes has room for. */
+const MAX_ENTRIES = 16_384;
 const MAX_DIRECTORY_BYTES = 1024 * 1024;
 const FLAGS = 0x0808; // a descriptor follows; names are UTF-8
 const DATE = 0x21; // 1980-01-01: when it was made stands in the manifest

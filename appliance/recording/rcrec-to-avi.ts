@@ -16,6 +16,9 @@ import { RcrecDiskSource, sha256 } from './rcrec-disk.ts';
 /** Pictures a second. */
 export const AVI_RATE = 5;
 const FRAME_MS = 1000 / AVI_RATE;
+/** Of H.264. */
+const MAX_SIDE = 16_384;
+const MAX_PIXELS = 2 ** 26;
 /** Of ZMBV: a player goes to one of these first. */
 const KEY_FRAMES = 60 * AVI_RATE;
 export const AVI_CODECS = ['h264', 'zmbv'] as const;
@@ -48,7 +51,7 @@ interface Encoder {
 
 /**
  * The file is there when it is whole, and not before.
- * @throws ApplianceError `rcrec.damaged`, `recording.avi-failed`, `recording.no-ffmpeg`, `recording.empty`
+ * @throws ApplianceError `rcrec.damaged`, `recording.avi-failed`, `recording.no-ffmpeg`, `recording.empty`, `recording.too-large`
  */
 export async function convertToAvi({ from, to, codec, onProgress, riffBytes }: AviWish): Promise<AviMade> {
   const source = await RcrecDiskSource.open(from);
@@ -173,6 +176,9 @@ async function canvasFor(file: RcrecFile): Promise<Canvas> {
     }
   }
   unpacker.close();
+  // Each picture of a recording has its limit; the sides of several are those of none.
+  if (Math.max(width, height) > MAX_SIDE || width * height > MAX_PIXELS)
+    throw new ApplianceError('malformed', 'recording.too-large', `no AVI holds ${width} × ${height} pixels`);
   if (width > 0) return new Canvas(width, height);
   throw new ApplianceError('missing', 'recording.empty', 'there is no picture in this recording');
 }

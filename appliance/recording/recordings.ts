@@ -3,7 +3,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Cancel, Clock } from '../clock.ts';
 import { ApplianceError, describeError } from '../errors.ts';
-import { fromBase64Url, toBase64Url } from '../guid.ts';
+import { fromBase64Url, type SessionId, toBase64Url } from '../guid.ts';
 import type { Log } from '../log.ts';
 import type { Counter, Metrics } from '../metrics.ts';
 import type { Bytes } from '../protocol/bytes.ts';
@@ -25,6 +25,8 @@ import { type FileBegun, StreamRecorder, type StreamRecorderParts } from './stre
 const FLUSH_MS = 1000;
 /** Of sessions that are recorded at one time; each takes up to 100 MB. */
 const MAX_STREAMS = 256;
+/** One runs, and those before it wait for share and portal: nobody takes all the room there is. */
+const MAX_STREAMS_OF_SESSION = 32;
 
 /** The signer's part, which it does for the recorder alone. */
 export interface ReceiptSigner {
@@ -100,14 +102,16 @@ export class Recordings {
     if (!this.#isRestored)
       throw new ApplianceError('unavailable', 'recording.share-gone', 'the share was not there yet');
     if (this.#lost.has(name)) throw new ApplianceError('missing', 'recording.lost', 'its journal is gone');
-    const stream = this.#streams.get(name) ?? (await this.#begin(name));
+    const stream = this.#streams.get(name) ?? (await this.#begin(name, grant.sid));
     await stream.broughtBy(bringer, grant);
     return stream;
   }
 
-  async #begin(name: string): Promise<LiveStream> {
+  async #begin(name: string, sid: SessionId): Promise<LiveStream> {
     if (this.#streams.size >= MAX_STREAMS)
       throw new ApplianceError('limited', 'recording.too-many', `${MAX_STREAMS} sessions are recorded already`);
+    if ([...this.#streams.values()].filter(stream => stream.sid === sid).length >= MAX_STREAMS_OF_SESSION)
+      throw new ApplianceError('limited', 'recording.too-many', `${MAX_STREAMS_OF_SESSION} streams of one session`);
     const journal = await Journal.open(this.#journalPath(name));
     return this.#streams.get(name) ?? this.#live(name, journal, new StreamRecorder(this.#recorderParts(name, journal)));
   }

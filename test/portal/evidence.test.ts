@@ -436,6 +436,14 @@ test('K-03 G-05 the bundle of a session whose months are archived is whole; once
   await t.throwsAsync(desk.bundle(id, auditor), { code: 'evidence.destroyed' });
 });
 
+test('K-03 the zip of a session with thousands of films is read to its end', async t => {
+  const files = Array.from({ length: 4000 }, (_, n) => ({ name: `recording-${n}.avi`, bytes: 1, content: bytes(1) }));
+  const { entries, faults } = await readZip(
+    sourceOf(new Uint8Array(Buffer.concat(await gathered(streamBundle(files))))),
+  );
+  t.deepEqual([entries.length, faults], [4000, []]);
+});
+
 test('K-03 a film beyond 4 GiB has its place in the zip, and none is held in memory', async t => {
   const large = 5 * 2 ** 32;
   const entries = [{ name: 'a', bytes: large, crc: 7, offset: 0 }];

@@ -1,6 +1,6 @@
 // AVI of a recording, looked at with Debian's ffmpeg.
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -263,6 +263,25 @@ test('H-01 the command makes H.264 where ffmpeg is installed and ZMBV where it i
   writeFileSync(bad, bytes.fill(0xaa, 300, 310));
   t.regex(String((await refused(bad))?.message), /damaged at byte/);
   t.false(existsSync(join(folder.path, 'bad.avi')) || existsSync(join(folder.path, 'bad.avi.part')));
+});
+
+test('H-01 attack: pictures whose sides together are too large for any AVI are refused, for good', async t => {
+  using folder = new TempFolder();
+  const [from, to] = [join(folder.path, 'a.rcrec'), join(folder.path, 'a.avi')];
+  const output = new RcrecDiskOutput(from, true);
+  const writer = RcrecWriter.begin(output, head);
+  for (const [ms, width, height] of [
+    [0, 16_000, 16],
+    [500, 16, 16_000],
+  ] as const) {
+    writer.time(ms);
+    writer.frame(new Picture(width, height));
+    await writer.flush(ms + 1);
+  }
+  await writer.end(999);
+  await writer.close();
+  await t.throwsAsync(convertToAvi({ from, to, codec: 'zmbv' }), { code: 'recording.too-large' });
+  t.deepEqual(readdirSync(folder.path), ['a.rcrec']);
 });
 
 test('H-01 of a recording that was cut an AVI is made as far as it goes', async t => {

@@ -156,6 +156,16 @@ test('H-03 attack: a finished stream that is brought again, shorter, takes nobod
   await settled();
 });
 
+test('H-03 attack: one session that opens stream after stream takes no other’s room', async t => {
+  await using recorder = await TestRecorder.start();
+  const stream = new TestStream();
+  for (let n = 0; n < 32; n++) await (await recorder.bring(stream, random(16))).at();
+  const more = await recorder.bring(stream, random(16));
+  t.is(await more.closed, 1012, 'to come back when there is room');
+  const other = new TestStream();
+  t.is(await (await recorder.bring(other, other.nonce)).at(), 0);
+});
+
 test('K-01 a film whose session was erased meanwhile is dropped, for that word of the portal and no other', async t => {
   await using recorder = await TestRecorder.start();
   const stream = new TestStream();

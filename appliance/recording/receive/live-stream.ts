@@ -1,7 +1,7 @@
 // One stream from its first message to its finished file: who brings it, how it is doing, and when it is over.
 import type { Clock } from '../../clock.ts';
 import { ApplianceError, describeError } from '../../errors.ts';
-import { toBase64Url } from '../../guid.ts';
+import { type SessionId, toBase64Url } from '../../guid.ts';
 import type { Log } from '../../log.ts';
 import type { Bytes } from '../../protocol/bytes.ts';
 import { LIVE_AGAIN_MS, type RecordingGrant } from '../../protocol/recorder-portal.ts';
@@ -64,6 +64,11 @@ export class LiveStream {
       proved: receipt => this.#proved(receipt),
       stateChanged: state => this.#stateChanged(state),
     });
+  }
+
+  /** Its session's; null before anybody brought it. */
+  get sid(): SessionId | null {
+    return this.#parts.recorder.begin?.sid ?? this.#grant?.sid ?? null;
   }
 
   get state(): RecorderState {
