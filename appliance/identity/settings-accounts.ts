@@ -205,17 +205,18 @@ export class SettingsAccounts {
 
   /**
    * Offers a new secret.
-   * @param isAgain after a mistake: the one that was scanned already
+   * @param code of the one that is offered already: then it was scanned, and stays
    * @throws ApplianceError `two-step.enrolled-already`
    */
-  beginTwoStep(id: string, isAgain = false): Promise<{ secret: string; uri: string }> {
+  beginTwoStep(id: string, code = ''): Promise<{ secret: string; uri: string }> {
     const { store, secondStep, organisation } = this.#parts;
     return store.core.transaction(async tx => {
       const { account, secrets } = await getKnown(tx, id);
       if (account.twoStepEnrolled) {
         throw new ApplianceError('conflict', 'two-step.enrolled-already', 'two-step is on already; remove it first');
       }
-      const secret = (isAgain ? secrets.twoStepPending : null) ?? secondStep.newSecret();
+      const isScanned = secondStep.stepOf(secrets.twoStepPending, code, 0) !== undefined;
+      const secret = (isScanned ? secrets.twoStepPending : null) ?? secondStep.newSecret();
       await setAccount(tx, id, { two_step_pending: secret });
       return { secret, uri: secondStep.uri(secret, `${organisation || DEFAULT_ISSUER} settings`, account.name) };
     });

@@ -104,14 +104,22 @@ test('A-05 C-03 attack: who is at a browser left open sets up no app of his own,
   const from = '192.0.2.2';
   const { login } = await signIn('ann');
   const { secret } = await accounts.beginTwoStep(ann.id);
-  t.is((await accounts.beginTwoStep(ann.id, true)).secret, secret, 'after a mistake it need not be scanned again');
   const code = await codeOf(secret, clock.now());
+  t.is(
+    (await accounts.beginTwoStep(ann.id, code)).secret,
+    secret,
+    'after a wrong password it need not be scanned again',
+  );
   await t.throwsAsync(accounts.confirmTwoStep(login, code, from), { code: 'step-up.wrong' });
   await t.throwsAsync(accounts.confirmTwoStep(login, code, from, 'wrong'), { code: 'step-up.wrong' });
   t.false((await accounts.get(ann.id)).twoStepEnrolled);
   const whole = await accounts.confirmTwoStep(login, code, from, PASSWORD);
   const change = (given: string) =>
     accounts.changePassword(whole.login, { current: PASSWORD, next: NEXT_PASSWORD, code: given, source: from });
+  const { account: bea } = await accounts.create(applianceActor, { name: 'bea', password: PASSWORD });
+  const planted = await accounts.beginTwoStep(bea.id);
+  const hers = await accounts.beginTwoStep(bea.id, code);
+  t.not(hers.secret, planted.secret, 'nor is anybody shown one that another browser was shown before');
   for (const given of ['', code, '000000']) await t.throwsAsync(change(given), { code: 'two-step.code-wrong' }, given);
   clock.skip(MINUTE_MS);
   t.is((await change(await codeOf(secret, clock.now()))).login.stage, 'full');

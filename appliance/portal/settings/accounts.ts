@@ -137,8 +137,8 @@ function addOwn(router: PortalRouter, { accounts, guards, pages }: SettingsAccou
 }
 
 function addOwnTwoStep(router: PortalRouter, { accounts, guards, pages }: SettingsAccountParts): void {
-  const showEnrol = async (ctx: PortalContext, form: Form) => {
-    const { secret, uri } = await accounts.beginTwoStep(settingsSessionOf(ctx).account.id, form !== emptyForm);
+  const showEnrol = async (ctx: PortalContext, form: Form, typed = '') => {
+    const { secret, uri } = await accounts.beginTwoStep(settingsSessionOf(ctx).account.id, typed);
     const view = { form, secret: groupSecret(secret), qr: await drawQr(uri), action: '/account/two-step' };
     pages.show(ctx, 'settings-enrol', { title: 'Set up two-step', ...view, cancel: '/account' });
   };
@@ -153,7 +153,7 @@ function addOwnTwoStep(router: PortalRouter, { accounts, guards, pages }: Settin
     });
     if (fault === undefined) return;
     if ((await guards.find(ctx, false)) === undefined) return leave(ctx);
-    await showEnrol(ctx, fault.form);
+    await showEnrol(ctx, fault.form, code);
     ctx.status = fault.status;
   });
   const showRemove = (ctx: PortalContext, form: Form) =>

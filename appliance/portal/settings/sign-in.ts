@@ -97,7 +97,7 @@ function addTwoStep(router: PortalRouter, { accounts, guards, pages }: SettingsS
 
 function addEnrolment(router: PortalRouter, { accounts, guards, pages }: SettingsSignInParts): void {
   const show = async (ctx: PortalContext, form: Form) => {
-    const { secret, uri } = await accounts.beginTwoStep(settingsSessionOf(ctx).account.id, form !== emptyForm);
+    const { secret, uri } = await accounts.beginTwoStep(settingsSessionOf(ctx).account.id);
     const view = { form, secret: groupSecret(secret), qr: await drawQr(uri), action: '/sign-in/enrol', cancel: null };
     pages.show(ctx, 'settings-enrol', { title: 'Set up two-step', ...view });
   };
