@@ -68,9 +68,10 @@ export class TestLeg {
     this.#socket.send(bytes, { binary: typeof bytes !== 'string' });
   }
 
-  /** The next message, which must be of that type. */
+  /** The next message, which must be of that type; that the appliance is alive may be told at any time. */
   async next<Type extends FromAppliance['type']>(type: Type): Promise<Told<Type>> {
-    const message = await this.#next();
+    let message = await this.#next();
+    while (message?.type === 'alive' && type !== 'alive') message = await this.#next();
     if (message?.type !== type) throw new Error(`told ${message?.type ?? `the end (${this.closedWith})`}, not ${type}`);
     return message as Told<Type>;
   }
