@@ -23,7 +23,7 @@ export interface ScreenNotice {
 }
 
 export const qualityWords: Readonly<Record<Quality, string>> = {
-  auto: 'Automatic quality',
+  auto: 'Auto quality',
   sharp: 'Always sharp',
   light: 'Slow line',
 };

@@ -6,7 +6,7 @@ import { type Member, parseLoginId, parseName, parseRoles, type Role } from './m
 
 export const MAX_IMPORT_LINES = 10_000;
 /** Each takes a third of a second, as any password's hash does. With more new ones, none of them has a password yet. */
-export const MAX_IMPORT_PASSWORDS = 100;
+export const MAX_IMPORT_PASSWORDS = 50;
 
 export const memberColumns = ['loginId', 'name', 'roles', 'state', 'group'] as const;
 type Column = (typeof memberColumns)[number];

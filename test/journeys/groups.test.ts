@@ -41,6 +41,11 @@ async function dragInto(page: Page, name: string, into: string): Promise<void> {
 async function moveInList(t: ExecutionContext, admin: TestBrowser): Promise<void> {
   const { page } = admin;
   await page.getByRole('link', { name: 'Members' }).click();
+  const ticked = page.locator('tbody input:checked');
+  await page.getByRole('checkbox', { name: 'All on this page' }).check();
+  t.true((await ticked.count()) > 1);
+  await page.getByRole('checkbox', { name: 'All on this page' }).uncheck();
+  t.is(await ticked.count(), 0);
   await page.getByRole('checkbox', { name: /^Demo technician/ }).check();
   await page.getByLabel('or into').selectOption('Helpdesk › Night shift');
   await look(t, admin, 'members');

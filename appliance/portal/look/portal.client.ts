@@ -4,6 +4,7 @@ import { keepLive } from '../admin/live.client.ts';
 import { watchTree } from '../admin/tree.client.ts';
 import { groupPin, showBusy } from '../customer/pin.client.ts';
 import { watchMeter } from './meter.client.ts';
+import { watchTickAll } from './tick-all.client.ts';
 
 function switchTheme(): void {
   const isDarkNow =
@@ -122,6 +123,7 @@ document.addEventListener('change', async event => {
 });
 for (const input of document.querySelectorAll<HTMLInputElement>('input[data-meter]')) watchMeter(input);
 for (const input of document.querySelectorAll<HTMLInputElement>('input[name="pin"]')) groupPin(input);
+for (const all of document.querySelectorAll<HTMLInputElement>('input[data-tick-all]')) watchTickAll(all);
 for (const tree of document.querySelectorAll<HTMLElement>('[data-tree]')) watchTree(tree, ask);
 for (const part of document.querySelectorAll<HTMLElement>('[data-live]')) keepLive(part, part.dataset.live ?? '');
 for (const form of document.querySelectorAll<HTMLFormElement>('form[data-passkey]')) offerPasskey(form);
