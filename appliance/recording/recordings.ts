@@ -49,6 +49,7 @@ export interface RecordingsParts {
 /** A file as a recorder before this one left it. */
 interface FileLeft extends FileBegun {
   readonly head: RcrecHead;
+  readonly output: RcrecDiskOutput;
 }
 
 export class Recordings {
@@ -56,6 +57,8 @@ export class Recordings {
   readonly #streams = new Map<string, LiveStream>();
   /** What can't be gone on with, for its journal is gone. */
   readonly #lost = new Set<string>();
+  /** Files that could not be read yet: each costs its own stream only, and is looked at again. */
+  readonly #unread = new Set<string>();
   /** Files that wait for share or portal, and for nothing else. */
   readonly #unfinished = new Map<string, () => Promise<void>>();
   readonly #receipts: Counter;
@@ -101,6 +104,8 @@ export class Recordings {
     const name = toBase64Url(nonce);
     if (!this.#isRestored)
       throw new ApplianceError('unavailable', 'recording.share-gone', 'the share was not there yet');
+    if (this.#unread.has(name))
+      throw new ApplianceError('unavailable', 'recording.share-gone', 'what is there of it can’t be read just now');
     if (this.#lost.has(name)) throw new ApplianceError('missing', 'recording.lost', 'its journal is gone');
     const stream = this.#streams.get(name) ?? (await this.#begin(name, grant.sid));
     await stream.broughtBy(bringer, grant);
@@ -140,9 +145,13 @@ export class Recordings {
 
   async #tick(): Promise<void> {
     this.#isTicking = true;
-    if (!this.#isRestored) await this.#restoreAll();
-    for (const [name, finish] of this.#unfinished) await this.#tryToFinish(name, finish);
-    await Promise.all([...this.#streams.values()].map(stream => stream.tick()));
+    try {
+      if (!this.#isRestored || this.#unread.size > 0) await this.#restoreAll();
+      for (const [name, finish] of this.#unfinished) await this.#tryToFinish(name, finish);
+      await Promise.all([...this.#streams.values()].map(stream => stream.tick()));
+    } catch (error) {
+      this.#parts.log.error('recorder.defect', { why: describeError(error) }); // the others go on in a second
+    }
     this.#isTicking = false;
   }
 
@@ -165,7 +174,10 @@ export class Recordings {
     const { share, log } = this.#parts;
     try {
       await share.prepare();
-      for (const name of await share.writing()) await this.#restore(name);
+      for (const name of await share.writing())
+        if (!this.#isRestored || this.#unread.has(name)) await this.#tryToRestore(name);
+      const there = new Set(await share.writing());
+      for (const name of this.#unread) if (!there.has(name)) this.#unread.delete(name);
       this.#isRestored = true;
     } catch (error) {
       if (!(error instanceof ApplianceError)) throw error;
@@ -173,10 +185,22 @@ export class Recordings {
     }
   }
 
+  async #tryToRestore(name: string): Promise<void> {
+    if (this.#streams.has(name) || this.#unfinished.has(name)) return; // of a round that did not come to its end
+    try {
+      await this.#restore(name);
+      this.#unread.delete(name);
+    } catch (error) {
+      if (!this.#unread.has(name))
+        this.#parts.log.error('recording.unread', { stream: name, why: describeError(error) });
+      this.#unread.add(name);
+    }
+  }
+
   async #restore(name: string): Promise<void> {
     const { share, log } = this.#parts;
-    const journal = await Journal.open(this.#journalPath(name));
     const file = await this.#fileOf(name);
+    const journal = await Journal.open(this.#journalPath(name));
     try {
       const recorder = await StreamRecorder.restore(this.#recorderParts(name, journal), file);
       this.#live(name, journal, recorder);
@@ -187,19 +211,29 @@ export class Recordings {
       this.#lost.add(name);
       await journal.remove();
       if (file === null) await share.discard(name);
-      else this.#unfinished.set(name, () => this.#finishAsItIs(name, file));
+      else this.#unfinished.set(name, this.#finisher(name, file));
     }
   }
 
-  async #finishAsItIs(name: string, file: FileLeft): Promise<void> {
-    const { share, portal, clock } = this.#parts;
+  /** It is ended once: what the portal has signed is not written again. */
+  #finisher(name: string, file: FileLeft): () => Promise<void> {
+    const { share, portal } = this.#parts;
     const { head, durationMs, offset } = file;
+    let isEnded = !file.isCut;
+    return async () => {
+      if (!isEnded) await this.#endAsItIs(file);
+      isEnded = true;
+      const end = { isWhole: false, isPaused: false, receipt: null, receiptAt: async () => null };
+      await finishFile(share, portal, { name, head, durationMs, offset, ...end });
+    };
+  }
+
+  async #endAsItIs(file: FileLeft): Promise<void> {
+    await file.output.truncate(file.goodBytes); // what an attempt before this one has left
     const writer = RcrecWriter.goOn(file.output, file);
-    if (file.isCut) writer.mark(writeNote('lost', clock.now()), true);
-    await writer.end(offset);
+    writer.mark(writeNote('lost', this.#parts.clock.now()), true);
+    await writer.end(file.offset);
     await writer.close();
-    const end = { isWhole: false, isPaused: false, receipt: null, receiptAt: async () => null };
-    await finishFile(share, portal, { name, head, durationMs, offset, ...end });
   }
 
   /** @returns null where no picture is in it */

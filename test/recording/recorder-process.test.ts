@@ -1,5 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, watch, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  watch,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname } from 'node:path';
 import test from 'ava';
 import { sessionIdFrom, toBase64Url } from '../../appliance/guid.ts';
@@ -132,6 +142,25 @@ for (const why of ['whole', 'refused'] as const)
     t.is(marks.filter(mark => mark.includes('"note"')).length, why === 'whole' ? 0 : 1);
   });
 
+test('H-03 without its journal a film has one end, too, however often its place can’t be had', async t => {
+  await using recorder = await TestRecorder.start();
+  const stream = new TestStream();
+  const console = await recorder.bring(stream, stream.nonce);
+  console.data(stream.start());
+  await console.receipt(stream.offset);
+  await recorder.kill();
+  rmSync(recorder.path('recorder'), { recursive: true });
+  const year = recorder.path('recordings', 'finished', '2024');
+  writeFileSync(year, 'in the way');
+  await recorder.startProcess();
+  await recorder.portalTold(() => recorder.finishedRecordings.length > 1);
+  rmSync(year);
+  await finished(recorder, 1);
+  const [manifest = '', film = ''] = recorder.finished().sort();
+  t.is(manifestOf(manifest).sha256, digestOf(film));
+  t.is(new Set(recorder.finishedRecordings.map(({ sha256 }) => sha256)).size, 1);
+});
+
 test('H-03 attack: a finished stream that is brought again, shorter, takes nobody’s place', async t => {
   await using recorder = await TestRecorder.start();
   const stream = new TestStream();
@@ -154,6 +183,24 @@ test('H-03 attack: a finished stream that is brought again, shorter, takes nobod
     [[manifest, film], digest, digest],
   );
   await settled();
+});
+
+test('H-03 a file that can’t be read when a recorder starts costs its own stream, and no other', async t => {
+  await using recorder = await TestRecorder.start();
+  const [bad, good] = [new TestStream(), new TestStream()];
+  const file = recorder.path('recordings', 'writing', `${toBase64Url(bad.nonce)}.rcrec`);
+  await recorder.kill();
+  mkdirSync(file); // as one whose blocks the disk doesn't give
+  await recorder.startProcess();
+  const console = await recorder.bring(good, good.nonce);
+  await console.at();
+  console.data(concat(good.start(), good.end()));
+  await console.receipt(good.offset);
+  t.is(await (await recorder.bring(bad, bad.nonce)).closed, 1012);
+  rmdirSync(file);
+  await finished(recorder, 1);
+  const again = await recorder.bring(bad, bad.nonce);
+  t.is(await again.at(), 0, 'once it is well again');
 });
 
 test('H-03 attack: one session that opens stream after stream takes no other’s room', async t => {

@@ -212,10 +212,10 @@ export class LiveStream {
    */
   async #drop(event: string, drop: () => Promise<void>): Promise<void> {
     const { recorder, journal, log, name, over } = this.#parts;
+    await drop();
     this.#isOver = true;
     this.#tellLive(false);
     await recorder.close();
-    await drop();
     await journal.remove();
     log.warn(event, { stream: name });
     over();
