@@ -208,12 +208,18 @@ export class Retention {
     await this.#look();
   }
 
-  /** Before the first deletion, and again after a change of the settings. */
-  async confirm(actor: Actor): Promise<void> {
+  /**
+   * Before the first deletion, and again after a change of the settings.
+   * @param seen `seenOf` the settings by which the actor was shown what goes
+   * @throws ApplianceError `changed-meanwhile`
+   */
+  async confirm(actor: Actor, seen?: string): Promise<void> {
     await this.#inTurn(async () => {
       const { store, audit, clock } = this.#parts;
-      const confirmed = { settings: await this.settings(), at: clock.now(), by: actor.id ?? '' };
       await store.core.transaction(async tx => {
+        const settings = (await store.settings.get(SETTINGS, RetentionSettings, tx)) ?? defaults;
+        requireSeen(settings, seen);
+        const confirmed = { settings, at: clock.now(), by: actor.id ?? '' };
         await store.settings.set(tx, CONFIRMED, confirmed);
         const detail = { settings: JSON.stringify(confirmed.settings) };
         await audit.append(tx, { event: 'retention.confirmed', actor, detail });

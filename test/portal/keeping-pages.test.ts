@@ -28,6 +28,28 @@ test('G-06 D-08 of two who set the CRM post at once the second is told, sees wha
   t.is((await at.entries()).filter(({ event }) => event === 'post.settings-changed').length, 2);
 });
 
+test('G-05 D-08 a yes to deletion is for what was shown: where another has set it shorter meanwhile, nothing goes', async t => {
+  const at = await openTestDesk();
+  t.teardown(() => at.close());
+  await at.member('mia@example.com', ['master-admin']);
+  const { token } = await at.signIn('mia@example.com', PASSWORD);
+  const html = { accept: 'text/html' };
+  const see = async () => (await askSocket(at.socketPath, 'GET', '/admin/retention', token, html)).body;
+  const seenIn = (body: string) => (/name="seen" value="([^"]*)"/.exec(body)?.[1] ?? '').replaceAll('&quot;', '"');
+  const post = (path: string, form: object) => askSocket(at.socketPath, 'POST', path, token, html, form);
+  const confirm = (seen: string) => post('/admin/retention/confirm', { seen });
+  const isConfirmed = async () => !(await see()).includes('action="/admin/retention/confirm"');
+  const shown = seenIn(await see());
+  const shorter = { onlineMonths: '1', archiveMonths: '0', recordingMonths: '1', seen: shown };
+  t.is((await post('/admin/retention', shorter)).status, 303);
+  const late = await confirm(shown);
+  t.is(late.status, 409);
+  t.true(late.body.includes('Somebody else has changed it since you looked'));
+  t.false(await isConfirmed());
+  t.is((await confirm(seenIn(await see()))).status, 303);
+  t.true(await isConfirmed());
+});
+
 test('D-08 G-02 a hold is a master admin’s to set and to release; an auditor sees it; who looks at such a page is logged', async t => {
   const at = await openTestDesk();
   t.teardown(() => at.close());

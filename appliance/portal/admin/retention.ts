@@ -7,12 +7,13 @@ import { ApplianceError } from '../../errors.ts';
 import { parseSessionId } from '../../guid.ts';
 import { seenOf } from '../../store/seen.ts';
 import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
-import { afterFault, type Form, formWith, tryForm } from '../web/forms.ts';
+import { afterFault, emptyForm, type Form, formWith, tryForm } from '../web/forms.ts';
 import { type Guards, sessionOf } from '../web/guards.ts';
 import type { Pages } from '../web/pages.ts';
 import { ById, parse, text } from '../web/parse.ts';
 
 const SettingsForm = z.strictObject({ onlineMonths: text, archiveMonths: text, recordingMonths: text, seen: text });
+const Confirmation = z.strictObject({ seen: text });
 const HoldForm = z.strictObject({ sessionId: text, reason: text });
 const FAULTS: Record<keyof RetentionSettings, string> = {
   onlineMonths: 'Months in the search: a number from 1 to 240.',
@@ -38,7 +39,7 @@ export interface RetentionParts {
 
 export function retentionRoutes({ guards, pages, keeping: { retention } }: RetentionParts): PortalRouter {
   const router: PortalRouter = new Router<PortalState>({ sensitive: true, strict: true });
-  const show = async (ctx: PortalContext, forms: { settings?: Form; hold?: Form }) => {
+  const show = async (ctx: PortalContext, forms: { settings?: Form; hold?: Form; confirm?: Form }) => {
     const { actor, member } = sessionOf(ctx);
     const isMaster = member.roles.includes('master-admin');
     await retention.viewed(actor); // before it is shown
@@ -51,6 +52,7 @@ export function retentionRoutes({ guards, pages, keeping: { retention } }: Reten
         settings,
         seen: seenOf(now),
         hold: forms.hold ?? formWith({ sessionId: asked }),
+        confirm: forms.confirm ?? emptyForm,
         isMaster,
         isSaved: ctx.query.saved === 'yes',
       },
@@ -70,8 +72,14 @@ export function retentionRoutes({ guards, pages, keeping: { retention } }: Reten
     await show(ctx, { settings: fault.form });
   });
   router.post('/admin/retention/confirm', guards.requireRole('master-admin'), async ctx => {
-    await retention.confirm(sessionOf(ctx).actor);
-    back(ctx);
+    const { seen } = parse(Confirmation, ctx.request.body);
+    const fault = await tryForm({}, {}, async () => {
+      await retention.confirm(sessionOf(ctx).actor, seen);
+      back(ctx);
+    });
+    if (fault === undefined) return;
+    ctx.status = fault.status;
+    await show(ctx, { confirm: fault.form });
   });
   router.post('/admin/retention/holds', guards.requireRole('master-admin'), async ctx => {
     const typed = parse(HoldForm, ctx.request.body);
