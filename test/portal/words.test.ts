@@ -12,6 +12,12 @@ test('A-05 a time says in which zone it is', t => {
   t.is(String(time?.(null)), 'never');
 });
 
+test('D-08 a login id breaks at its dots and its @, and is no markup', t => {
+  const { pieces } = pageHelpers({ timeZone: 'Etc/UTC' });
+  t.is(String(pieces?.('ann@example.com')), 'ann@<wbr>example.<wbr>com');
+  t.is(String(pieces?.('<b>')), '&lt;b&gt;');
+});
+
 test('C-02 a browser is named as people know it', t => {
   const mozilla = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64)';
   const chrome = 'AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36';

@@ -16,8 +16,17 @@ export function updateRoutes({ updates, guards, pages }: UpdatesPageParts): Port
   router.get('/updates', guards.requireAccount(), async ctx => {
     const now = await updates.look();
     const running = now.releases.find(({ version }) => version === now.version)?.startedAt ?? null;
-    const view = { ...now, running, isKnown: now.waiting !== null, count: now.waiting?.length ?? 0 };
-    pages.show(ctx, 'updates', { title: 'Updates', ...view, waiting: now.waiting ?? [] });
+    // What is for security comes first: the list is long on a machine that was left alone.
+    const waiting = (now.waiting ?? []).toSorted((a, b) => Number(b.isSecurity) - Number(a.isSecurity));
+    const counts = { count: waiting.length, forSecurity: waiting.filter(({ isSecurity }) => isSecurity).length };
+    pages.show(ctx, 'updates', {
+      title: 'Updates',
+      ...now,
+      running,
+      isKnown: now.waiting !== null,
+      ...counts,
+      waiting,
+    });
   });
   return router;
 }

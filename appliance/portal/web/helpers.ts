@@ -44,6 +44,8 @@ export function pageHelpers({ timeZone }: { timeZone: string }): Record<string, 
     },
     bytes: sizeText,
     browser: browserName,
+    /** A login id, which breaks at its dots and its @ where a place is narrow. */
+    pieces: (of: unknown) => new SafeString(escapeExpression(String(of)).replaceAll(/[@.]/g, '$&<wbr>')),
     has: (list: unknown, value: unknown) => Array.isArray(list) && list.includes(value),
     eq: (a: unknown, b: unknown) => a === b,
     field: (form: Form, { hash }: Handlebars.HelperOptions) =>
