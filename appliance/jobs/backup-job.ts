@@ -31,7 +31,8 @@ export class BackupJob {
   readonly #runs: Counter;
   #cancel: Cancel | null = null;
   #looking: Promise<void> | null = null;
-  #notBefore = 0;
+  /** Monotonic: a clock that is set back puts nothing off. */
+  #notBefore = Number.NEGATIVE_INFINITY;
 
   constructor(options: BackupJobOptions) {
     this.#options = options;
@@ -56,16 +57,17 @@ export class BackupJob {
   /** Makes a backup if one is due. */
   async look(): Promise<void> {
     const { portal, everyHours, clock, log } = this.#options;
-    if (clock.now() < this.#notBefore) return;
+    if (clock.monotonic() < this.#notBefore) return;
     try {
       const { backups } = BackupList.parse(await portal.ask('GET', '/internal/backups', LIST_TIMEOUT_MS));
-      const last = Math.max(0, ...backups.map(backup => backup.at));
+      // One of a time to come was made while the clock was wrong, and is none of those that are due.
+      const last = Math.max(0, ...backups.map(backup => backup.at).filter(at => at <= clock.now()));
       if (clock.now() - last < everyHours * HOUR_MS) return;
       await portal.ask('POST', '/internal/backups', MAKE_TIMEOUT_MS);
       this.#runs.add({ outcome: 'made' });
       log.info('backup.job-done');
     } catch (error) {
-      this.#notBefore = clock.now() + RETRY_MS;
+      this.#notBefore = clock.monotonic() + RETRY_MS;
       this.#runs.add({ outcome: 'failed' });
       log.error('backup.job-failed', { why: describeError(error), retryMs: RETRY_MS });
     }

@@ -29,7 +29,8 @@ export class RetentionJob {
   readonly #runs: Counter;
   #cancel: Cancel | null = null;
   #looking: Promise<void> | null = null;
-  #notBefore = 0;
+  /** Monotonic: a clock that is set back puts nothing off. */
+  #notBefore = Number.NEGATIVE_INFINITY;
 
   constructor(options: RetentionJobOptions) {
     this.#options = options;
@@ -52,17 +53,17 @@ export class RetentionJob {
   async look(): Promise<void> {
     const { portal, clock, log } = this.#options;
     const now = clock.now();
-    if (now < this.#notBefore) return;
+    if (clock.monotonic() < this.#notBefore) return;
     const tonight = Math.floor(now / DAY_MS) * DAY_MS + NIGHT_HOUR * 3_600_000;
     if (now < tonight) return;
     try {
       const { lastAt } = State.parse(await portal.ask('GET', RETENTION_PATH, ASK_TIMEOUT_MS));
-      if (lastAt !== null && lastAt >= tonight) return;
+      if (lastAt !== null && lastAt >= tonight && lastAt <= now) return; // of a time to come: the clock was wrong then
       const { failures } = Ran.parse(await portal.ask('POST', RETENTION_PATH, RUN_TIMEOUT_MS));
       this.#runs.add({ outcome: failures === 0 ? 'done' : 'partly' });
       log.info('retention.job-done', { failures });
     } catch (error) {
-      this.#notBefore = now + RETRY_MS;
+      this.#notBefore = clock.monotonic() + RETRY_MS;
       this.#runs.add({ outcome: 'failed' });
       log.error('retention.job-failed', { why: describeError(error), retryMs: RETRY_MS });
     }

@@ -33,6 +33,18 @@ function jobOn(portal: PortalClient, clock: ManualClock): BackupJob {
   return new BackupJob({ portal, everyHours: 24, clock, log: silentLog, metrics: new Metrics() });
 }
 
+test('J-05 a backup from while the clock was wrong keeps no other from being made', async t => {
+  const clock = new ManualClock();
+  const { state, portal, close } = await openPortal(clock);
+  state.made.push(clock.now() + 10 * 365 * 24 * HOUR_MS);
+  for (let hour = 0; hour < 25; hour++) {
+    await jobOn(portal, clock).look();
+    clock.advance(HOUR_MS);
+  }
+  t.is(state.made.length, 3, 'now, and a day later');
+  await close();
+});
+
 test('J-05 a backup is made when none was, and every 24 hours', async t => {
   const clock = new ManualClock();
   const { state, portal, close } = await openPortal(clock);

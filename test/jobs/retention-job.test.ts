@@ -40,6 +40,14 @@ test('G-05 retention runs once a night, after a restart too, and by day where th
   t.is(state.runs, 2);
 });
 
+test('G-05 a night from while the clock was wrong keeps no other from being one', async t => {
+  const { state, newJob } = open(Date.UTC(2026, 5, 1, NIGHT_HOUR));
+  state.lastAt = Date.UTC(2099, 0);
+  await newJob().look();
+  await newJob().look();
+  t.is(state.runs, 1);
+});
+
 test('G-05 a portal that is away is asked again after an hour', async t => {
   const { clock, state, newJob } = open(Date.UTC(2026, 5, 1, NIGHT_HOUR));
   const job = newJob();
