@@ -51,6 +51,7 @@ function take(file: File | undefined): void {
 async function check(): Promise<void> {
   const mine = ++turn;
   result.hidden = true;
+  progress.hidden = true;
   if (zip === null) return;
   const file = zip;
   try {
@@ -59,14 +60,15 @@ async function check(): Promise<void> {
     if (trusted === undefined) return show('bad', 'That is no public key and no fingerprint', []);
     progress.hidden = false;
     const onProgress = (done: number, all: number) => {
-      progress.value = done / all;
+      if (mine === turn) progress.value = done / all;
     };
     const verdict = await checkEvidence(sourceOf(file), { crypto: evidenceCrypto, trusted, onProgress });
     if (mine === turn) showVerdict(verdict, file.name, trusted);
   } catch (error) {
+    if (mine !== turn) return;
     show('bad', 'It could not be checked', [['Why', [describeError(error)]]]);
   } finally {
-    progress.hidden = true;
+    if (mine === turn) progress.hidden = true;
   }
 }
 
