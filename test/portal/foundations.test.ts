@@ -118,6 +118,13 @@ test('C-02 the meter gives the verdict the server acts on', async t => {
   t.like(await assess('walnut-trumpet-sleigh-77'), { acceptable: true });
 });
 
+test('F-01 an organisation that has no name yet is called on the first page as in the customer’s program', async t => {
+  const page = (await appliance.fetch('/')).text();
+  t.true(
+    page.includes('Get help from your helpdesk') && page.includes('Nobody from your helpdesk asks for a password'),
+  );
+});
+
 test('A-06 the internal socket answers on health, and serves no page', async t => {
   const socket = join(appliance.dataFolder, 'run', 'portal-internal.sock');
   const health = await askSocket(socket, 'GET', '/internal/health');

@@ -73,7 +73,7 @@ class ChannelPage {
   #show(ctx: PortalContext, { name, greeting, awayText }: Channel, state: ChannelState, typed: Form | null): void {
     const { pages, organisation } = this.#parts;
     pages.show(ctx, 'channel', {
-      ...{ title: name, name, greeting, awayText, by: organisation.name || 'this appliance', action: ctx.path },
+      ...{ title: name, name, greeting, awayText, by: organisation.name || 'your helpdesk', action: ctx.path },
       ...{ isOff: state === 'off', isNobody: state === 'nobody', isFull: state === 'full', isAsked: typed !== null },
       hasForm: state === 'open' || (typed !== null && state !== 'off'),
       form: typed ?? emptyForm,

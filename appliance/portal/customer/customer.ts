@@ -186,7 +186,7 @@ class Customer {
   }
 
   get #by(): string {
-    return this.#parts.organisation.name || 'this appliance';
+    return this.#parts.organisation.name || 'your helpdesk';
   }
 }
 
