@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import type { ExecutionContext } from 'ava';
-import { own, post, signInAs } from '../portal/ask-as.ts';
+import { cookieOf, own, post, signInAs } from '../portal/ask-as.ts';
 import type { TestShare } from '../recording/test-share.ts';
 import type { Appliance } from '../support/appliance.ts';
 
@@ -43,7 +43,10 @@ export async function fetchesFromShare(
   share: TestShare,
   name: string,
 ): Promise<void> {
-  const cookie = await signInAs(appliance, appliance.accounts?.auditor);
+  const auditor = appliance.accounts?.auditor;
+  const proof = { next: 'share', password: auditor?.password ?? '', code: '' };
+  const left = await signInAs(appliance, auditor);
+  const cookie = cookieOf(await post(appliance, '/account/confirm', proof, { ...own(appliance), cookie: left }));
   const shown = (await post(appliance, '/account/share', {}, { ...own(appliance), cookie })).text();
   const password = /id="share-password"[^>]*>([^<]+)</.exec(shown)?.[1] ?? '';
   const account = /aud-[a-z0-9]+-[0-9a-f]{8}/.exec(shown)?.[0] ?? '';

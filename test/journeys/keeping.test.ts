@@ -34,6 +34,9 @@ async function fetchFilm(t: ExecutionContext, at: Appliance, share: TestShare): 
   await page.goto(`${at.url}/account`);
   await page.locator('main').getByRole('link', { name: 'Recording share' }).click();
   await look(t, auditor, 'share-none');
+  await page.getByRole('link', { name: 'Confirm' }).click();
+  await page.getByLabel('Present password').fill(at.accounts?.auditor.password ?? '');
+  await page.getByRole('button', { name: 'Go on' }).click();
   await page.getByRole('button', { name: 'Make a share password' }).click();
   await page.getByRole('heading', { name: 'Share password' }).waitFor();
   await look(t, auditor, 'share-password');

@@ -50,6 +50,22 @@ test('G-05 D-08 a yes to deletion is for what was shown: where another has set i
   t.true(await isConfirmed());
 });
 
+test('H-04 C-03 attack: at an auditor’s browser that was left open nobody makes a password for every film', async t => {
+  const at = await openTestDesk();
+  t.teardown(() => at.close());
+  await at.member('aud@example.com', ['auditor']);
+  const { token } = await at.signIn('aud@example.com', PASSWORD);
+  const html = { accept: 'text/html' };
+  const make = (as: string) => askSocket(at.socketPath, 'POST', '/account/share', as, html, {});
+  const refused = await make(token);
+  t.deepEqual([refused.status, refused.headers.location], [303, '/account/confirm?next=share']);
+  const proof = { next: 'share', password: PASSWORD, code: '' };
+  const proved = await askSocket(at.socketPath, 'POST', '/account/confirm', token, html, proof);
+  t.deepEqual([proved.status, proved.headers.location], [303, '/account/share']);
+  const fresh = /__Host-login=([^;]+)/.exec(String(proved.headers['set-cookie']))?.[1] ?? '';
+  t.true((await make(fresh)).body.includes('no recording share'), 'this desk has none, and says so only now');
+});
+
 test('D-08 G-02 a hold is a master admin’s to set and to release; an auditor sees it; who looks at such a page is logged', async t => {
   const at = await openTestDesk();
   t.teardown(() => at.close());

@@ -1,4 +1,4 @@
-// Proving once more that it is oneself, before one's second steps change (C-03).
+// Proving once more that it is oneself, before one's second steps change or a share password is made (C-03 H-04).
 import Router from '@koa/router';
 import { z } from 'zod';
 import type { IssuedLogin } from '../../identity/login.ts';
@@ -19,6 +19,7 @@ const PAGES = {
   app: '/account/two-step/enrol',
   codes: '/account/two-step/codes',
   remove: '/account/two-step/remove',
+  share: '/account/share',
 } as const;
 type Next = keyof typeof PAGES;
 
