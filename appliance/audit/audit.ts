@@ -57,6 +57,7 @@ export interface FoundPage {
 const MAX_DETAIL_CHARACTERS = 16_384;
 const MOVE_EVERY_MS = 250;
 const MAX_SIGNED_TRIES = 8;
+const CLOCK_STEP_MS = 86_400_000;
 const MAX_MOVED_AT_ONCE = 5000;
 /** What a search for words reads through at most of what is not in an index yet. */
 const MAX_READ_THROUGH = 20_000;
@@ -176,7 +177,7 @@ export class AuditLog {
     take(await this.#searching.pending(core, query, budget));
     for (const month of this.#store.months().toReversed()) {
       if (found.size >= query.limit || budget.stoppedAt !== null) break;
-      if (query.until !== undefined && monthStart(month) >= query.until) continue;
+      if (query.until !== undefined && !this.#mayHold(month, query.until)) continue;
       const database = await this.#store.month(month).catch(ignoreArchived);
       if (database !== null) take(await this.#searching.month(database.read, this.#ask(month), query, budget));
       if (query.from !== undefined && monthStart(month) < query.from) break;
@@ -218,6 +219,11 @@ export class AuditLog {
 
   #ask(month: string): <T>(act: (search: Reader) => Promise<T>) => Promise<T | undefined> {
     return act => this.#index.ask(month, act);
+  }
+
+  /** Entries of before a month stand in its file where the clock was set back: by a little, or from a month that is still to come. */
+  #mayHold(month: string, until: number): boolean {
+    return monthStart(month) - CLOCK_STEP_MS < until || month > monthOf(this.#clock.now());
   }
 
   /** Moves every committed entry to its month's file. @returns how many there were */

@@ -138,6 +138,26 @@ test('G-03 months follow each other; a clock set back does not tear the chain', 
   await at.close();
 });
 
+test('G-04 what was written behind a clock that was set back is found by its time', async t => {
+  const at = await openTestAudit();
+  const YEARS_MS = 10 * 365 * 86_400_000;
+  const written = async (ms: number) => {
+    at.clock.skip(ms);
+    await append(at, [refused]);
+    await at.audit.move();
+  };
+  const until = async (time: number) =>
+    (await at.audit.search({ until: time, limit: 10 })).map(({ entry }) => entry.seq);
+  const july = Date.UTC(2026, 6, 1);
+  await written(july + 10_000 - at.clock.now());
+  await written(-20_000); // over the edge of the month
+  t.deepEqual(await until(july), [2]);
+  await written(YEARS_MS);
+  await written(-YEARS_MS); // and from a month that is still to come
+  t.deepEqual(await until(at.clock.now() + 1), [4, 2]);
+  await at.close();
+});
+
 const attacks: Record<string, { damage: (lines: string[]) => string[]; code: string; seq: number }> = {
   'changed entry': { damage: lines => replaced(lines, 5, 'login.refused', 'login.succeeded'), code: 'changed', seq: 5 },
   'removed entry': { damage: lines => lines.filter(line => !line.includes('"seq":5,')), code: 'hole', seq: 5 },
