@@ -21,9 +21,9 @@ import {
   type KnownMember,
   listMembers,
   setColumns,
-  setRoles,
 } from './member-store.ts';
 import type { PasswordHasher } from './password-hasher.ts';
+import { changeRoles } from './role-change.ts';
 
 /** Without anybody's doing this share of all is disabled at a time, and one at least. */
 const [FEW_GONE, MOST_GONE] = [1, 0.2];
@@ -59,7 +59,9 @@ export class DirectoryMembers {
     if (roles.length === 0) await this.withdraw(act, actor, memberId, 'no group of the mapping');
     else {
       if (isWithdrawn) await this.#restore(act, actor, memberId);
-      await this.#setRoles(act, actor, memberId, roles);
+      const member = (await findMember(act.tx, memberId))?.member;
+      if (member !== undefined)
+        await changeRoles(act, this.#parts, actor, { member, roles, event: 'directory.roles-changed' });
     }
     return findMember(act.tx, memberId);
   }
@@ -201,15 +203,6 @@ export class DirectoryMembers {
       before: loginId,
       after: given.loginId,
     });
-  }
-
-  async #setRoles(act: Act, actor: Actor, id: string, roles: readonly Role[]): Promise<void> {
-    const known = await findMember(act.tx, id);
-    const [before, after] = [known?.member.roles.join(' ') ?? '', roles.join(' ')];
-    if (before === after) return;
-    await setRoles(act.tx, id, roles);
-    await this.#tell(act, actor, 'directory.roles-changed', id, { before, after });
-    await this.#parts.book.endAll(act, id, 'roles-changed', actor);
   }
 
   async #restore(act: Act, actor: Actor, id: string): Promise<void> {

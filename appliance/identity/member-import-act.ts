@@ -12,7 +12,8 @@ import { setWithdrawn } from './directory-store.ts';
 import type { Act, LoginBook } from './login-book.ts';
 import type { Member } from './member.ts';
 import type { ImportKind, ImportLine } from './member-import.ts';
-import { insertMembers, setColumns, setRoles } from './member-store.ts';
+import { insertMembers, setColumns } from './member-store.ts';
+import { changeRoles } from './role-change.ts';
 import type { SsoRules } from './saml-rule.ts';
 import { setLinkWithdrawn } from './saml-store.ts';
 
@@ -97,12 +98,8 @@ export class MemberImportAct {
       await setColumns(tx, id, { name });
       await this.#tell(act, actor, 'member.renamed', id, { before: member.name, after: name });
     }
-    const [before, after] = [member.roles.join(' '), (wish.roles ?? member.roles).join(' ')];
-    if (before !== after) {
-      await setRoles(tx, id, wish.roles ?? member.roles);
-      await this.#tell(act, actor, 'member.roles-changed', id, { before, after });
-      await book.endAll(act, id, 'roles-changed', actor);
-    }
+    const roles = wish.roles ?? member.roles;
+    await changeRoles(act, this.#parts, actor, { member, roles, event: 'member.roles-changed' });
     if (wish.state === undefined || wish.state === member.state) return;
     await setColumns(tx, id, { is_enabled: wish.state === 'enabled' ? 1 : 0 });
     await this.#tell(act, actor, `member.${wish.state}`, id, {});

@@ -42,12 +42,12 @@ import {
   replacePassword,
   replaceRecoveryCodes,
   setColumns,
-  setRoles,
 } from './member-store.ts';
 import { deletePasskeysOf } from './passkey-store.ts';
 import type { PasswordHasher } from './password-hasher.ts';
 import type { Passwords } from './passwords.ts';
 import { newReadableCode } from './readable-code.ts';
+import { changeRoles } from './role-change.ts';
 import type { SsoRules } from './saml-rule.ts';
 import { setLinkWithdrawn } from './saml-store.ts';
 
@@ -177,13 +177,10 @@ export class Members {
         await setColumns(act.tx, id, { name });
         await this.#tell(act, actor, 'member.renamed', id, { before: member.name, after: name });
       }
-      const [before, after] = [member.roles.join(' '), roles.join(' ')];
-      if (before === after) return;
+      if (member.roles.join() === roles.join()) return;
       if (member.inDirectory) throw rolesInDirectory();
-      await setRoles(act.tx, id, roles);
+      await changeRoles(act, this.#parts, actor, { member, roles, event: 'member.roles-changed' });
       await this.#parts.allowLists.requireActorIn(act.tx, actor); // the groups' lists hold for technicians
-      await this.#tell(act, actor, 'member.roles-changed', id, { before, after });
-      await this.#parts.book.endAll(act, id, 'roles-changed', actor);
     });
   }
 

@@ -17,9 +17,9 @@ import {
   insertMember,
   type KnownMember,
   setColumns,
-  setRoles,
 } from './member-store.ts';
 import type { PasswordHasher } from './password-hasher.ts';
+import { changeRoles } from './role-change.ts';
 import { samlFault } from './saml-fault.ts';
 import type { Idp } from './saml-idp.ts';
 import type { Assertion } from './saml-response.ts';
@@ -118,10 +118,7 @@ export class SamlMembers {
       await setColumns(tx, memberId, { is_enabled: 1 });
       await this.#tell(tx, 'saml.member-restored', memberId, {});
     }
-    if (before === after) return true;
-    await setRoles(tx, memberId, roles);
-    await this.#tell(tx, 'saml.roles-changed', memberId, { before, after });
-    await this.#parts.book.endAll(act, memberId, 'roles-changed', applianceActor);
+    await changeRoles(act, this.#parts, applianceActor, { member, roles, event: 'saml.roles-changed' });
     return true;
   }
 

@@ -9,6 +9,7 @@ import { toBase64Url } from '../guid.ts';
 import { breathe } from '../store/breathe.ts';
 import type { Reader, Transaction } from '../store/sql.ts';
 import type { Store } from '../store/store.ts';
+import { handOutParts } from './admin-parts.ts';
 import {
   decidePermission,
   type Permission,
@@ -27,7 +28,7 @@ import {
   isAsSeen,
   undoable,
 } from './group-bulk.ts';
-import { pathsOf } from './group-paths.ts';
+import { getPath, pathsOf } from './group-paths.ts';
 import {
   deleteGroup,
   findGroup,
@@ -45,7 +46,6 @@ import {
   putMembers,
   ROOT_GROUP_ID,
   renameGroup,
-  replaceParts,
   replacePermissions,
   replacePolicy,
 } from './group-store.ts';
@@ -54,8 +54,6 @@ import { type EffectivePolicy, loosened, PolicySettings, policyKeys, resolvePoli
 export const MAX_GROUP_NAME = 80;
 export const MAX_DEPTH = 16;
 export const MAX_GROUPS = 2000;
-/** Of the names of an admin's parts, as the log has them. */
-const MAX_LOGGED_NAMES = 2000;
 
 /** The admin who changes something, as the log will name him. */
 export interface Editor {
@@ -450,15 +448,11 @@ export class Groups {
     groupIds: readonly string[],
     seen?: readonly string[],
   ): Promise<void> {
-    const wanted = [...new Set(groupIds)].toSorted();
     await this.#store.core.transaction(async tx => {
       if (!editor.roles.includes('master-admin')) throw notYours();
       const before = await listParts(tx, memberId);
       if (seen !== undefined && seen.toSorted().join() !== before.join()) throw changedMeanwhile();
-      if (wanted.join() === before.join()) return;
-      const [from, to] = [await partNames(tx, before), await partNames(tx, wanted)];
-      await replaceParts(tx, memberId, wanted);
-      await this.#log(tx, editor, 'group.parts-set', memberId, { from, to });
+      await handOutParts(tx, this.#audit, editor.actor, memberId, groupIds);
     });
   }
 
@@ -521,22 +515,10 @@ export class Groups {
 
 const asksNothing = async () => undefined;
 
-async function partNames(from: Reader, ids: readonly string[]): Promise<string> {
-  const names: string[] = [];
-  for (const id of ids) names.push(pathName(await getPath(from, id)));
-  return names.toSorted().join('; ').slice(0, MAX_LOGGED_NAMES);
-}
-
 async function getGroup(from: Reader, id: string): Promise<Group> {
   const group = await findGroup(from, id);
   if (group === undefined) throw new ApplianceError('missing', 'group.missing', 'there is no such group');
   return group;
-}
-
-async function getPath(from: Reader, id: string): Promise<Group[]> {
-  const path = await findPath(from, id);
-  if (path.length === 0) throw new ApplianceError('missing', 'group.missing', 'there is no such group');
-  return path;
 }
 
 function checkName(name: string): string {

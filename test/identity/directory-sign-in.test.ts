@@ -116,6 +116,7 @@ test.serial('C-05 what the mapping gives it takes away: roles, group, and the ac
   const ann = await at.identity.members.get(login.memberId);
   t.deepEqual(ann.roles, ['admin']);
   t.is(await at.identity.groups.groupOf(ann.id), ROOT_GROUP_ID);
+  await at.giveParts(ann.id, [at.berlin]);
   t.is(await at.identity.logins.find(token, { touch: false }), undefined);
   members('support', 'add', 'Ann');
   at.slapd.modify(`dn: ${groupDn('leads')}\nchangetype: delete\n`);
@@ -126,6 +127,7 @@ test.serial('C-05 what the mapping gives it takes away: roles, group, and the ac
   members('support', 'add', 'Ann');
   await signIn('Ann');
   t.deepEqual((await at.identity.members.get(ann.id)).roles, ['technician']);
+  t.deepEqual(await at.identity.groups.partsOf(ann.id), [], 'an admin’s parts go with the role');
   await at.identity.members.disable(at.asRoot, ann.id); // by an admin: the directory doesn't undo that
   t.is(await refusal(signIn('Ann')), 'login.refused');
   await at.identity.members.enable(at.asRoot, ann.id);

@@ -4,6 +4,7 @@ import type { Actor } from '../../appliance/audit/entry.ts';
 import { parseConfig } from '../../appliance/config.ts';
 import { ApplianceError } from '../../appliance/errors.ts';
 import { Identity } from '../../appliance/identity/identity.ts';
+import type { Role } from '../../appliance/identity/member.ts';
 import { PasswordHasher } from '../../appliance/identity/password-hasher.ts';
 import { silentLog } from '../../appliance/log.ts';
 import { Metrics } from '../../appliance/metrics.ts';
@@ -195,6 +196,39 @@ test('D-08 attack: an admin of a part moves neither himself nor a master admin t
   const removal = groups.delete(asAda, seniors.id, { to: desk.id, seen: 2 });
   await t.throwsAsync(removal, { code: 'identity.more-than-technician' }, 'nor by deleting the group they are in');
   await at.close();
+});
+
+test('D-08 an admin’s parts go with the role, by hand and by a file, and do not come back with it; a technician’s group stays', async t => {
+  const at = await openTestIdentity();
+  t.teardown(() => at.close());
+  const { members, groups, exchange } = at.identity;
+  const editor = { actor: at.asRoot, roles: ['master-admin'] as const };
+  const desk = await groups.create(editor, { name: 'Helpdesk', parentId: ROOT_GROUP_ID });
+  const tina = await at.member('tina');
+  await groups.assign(editor, tina.id, desk.id);
+  const ada = await at.member('ada', ['admin', 'technician']);
+  await groups.assign(editor, ada.id, desk.id);
+  const set = (roles: readonly Role[]) => members.update(at.asRoot, ada.id, { name: ada.name, roles });
+  const bySheet = async () => {
+    const file = `loginId,name,roles\n${ada.loginId},${ada.name},technician`;
+    await exchange.apply(at.asRoot, file, (await exchange.plan(at.asRoot, file)).digest);
+  };
+  for (const takeAway of [() => set(['technician']), bySheet, () => set(['master-admin'])]) {
+    await at.giveParts(ada.id, [desk.id]);
+    await takeAway();
+    t.deepEqual(await groups.partsOf(ada.id), []);
+    const { event, subject, detail } = (await at.entries()).filter(one => one.event === 'group.parts-set').at(-1) ?? {};
+    t.deepEqual([event, subject, detail], ['group.parts-set', ada.id, { from: 'Helpdesk', to: '' }]);
+    await set(['admin', 'technician']);
+    t.deepEqual(await groups.partsOf(ada.id), []);
+    await t.throwsAsync(
+      members.disable(asMember(ada), tina.id),
+      { code: 'identity.not-your-part' },
+      'no part, no tree',
+    );
+  }
+  await set(['admin']);
+  t.is(await groups.groupOf(ada.id), desk.id, 'his place, should he be one again');
 });
 
 test('D-08 first setup makes one master admin, and only one, however many try at once', async t => {

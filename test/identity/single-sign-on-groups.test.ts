@@ -59,7 +59,9 @@ test('C-04 D-08 a provider’s groups give roles and technician group at each lo
   t.deepEqual([ann.roles, await at.groups.groupOf(ann.id)], [['admin', 'technician'], at.berlin.id]);
   const first = (await at.enter(at.person('ann', ['Helpdesk', 'Leads']))).issued;
   t.deepEqual(await at.told('saml.roles'), [], 'nothing changed');
+  await at.giveParts(ann.id, [at.night.id]);
   const less = await at.into('ann', ['Night shift']);
+  t.deepEqual(await at.groups.partsOf(ann.id), [], 'they go with the role of an admin');
   t.deepEqual([less.id, less.roles, await at.groups.groupOf(ann.id)], [ann.id, ['technician'], at.night.id]);
   t.is(await at.identity.logins.find(first.token, { touch: false }), undefined, 'signed out where he had more');
   t.deepEqual(await at.told('saml.roles'), [
