@@ -1,10 +1,12 @@
 // Who one is: members, passwords, the second step, logins. Puts the parts together; the portal gets this.
 import type { AuditLog } from '../audit/audit.ts';
+import type { Actor } from '../audit/entry.ts';
 import type { Clock } from '../clock.ts';
 import type { ApplianceConfig, DirectoryConfig } from '../config.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { Groups } from '../permissions/groups.ts';
+import type { Transaction } from '../store/sql.ts';
 import type { Store } from '../store/store.ts';
 import { AllowLists } from './allow-lists.ts';
 import { requireMayPut as mayPut } from './authority.ts';
@@ -17,6 +19,7 @@ import { LoginBook } from './login-book.ts';
 import { LoginLimiter } from './login-limiter.ts';
 import { Logins } from './logins.ts';
 import { MemberExchange } from './member-exchange.ts';
+import { findMember } from './member-store.ts';
 import { Members } from './members.ts';
 import { PasskeyCheck } from './passkey-check.ts';
 import { Passkeys } from './passkeys.ts';
@@ -85,7 +88,9 @@ export class Identity {
     const parts = { ...base, book, lockOut, hasher, secondStep, passkeyCheck };
     const allowLists = new AllowLists({ ...base, book });
     this.allowLists = allowLists;
-    this.groups = new Groups({ ...base, stays: (tx, actor) => allowLists.requireActorIn(tx, actor), mayPut });
+    const memberOf = async (tx: Transaction, id: string) => (await findMember(tx, id))?.member;
+    const stays = (tx: Transaction, actor: Actor) => allowLists.requireActorIn(tx, actor);
+    this.groups = new Groups({ ...base, memberOf, stays, mayPut });
     this.directory = openDirectory(options.directory ?? null, { ...parts, groups: this.groups, metrics });
     const { directory } = this;
     const stepUp = new StepUp({ ...parts, directory });

@@ -78,10 +78,18 @@ export type GroupListener = (change: {
   readonly memberIds: readonly string[];
 }) => void;
 
+/** Who holds roles. */
+interface Holder {
+  readonly roles: readonly Role[];
+  readonly state: 'enabled' | 'disabled';
+}
+
 export interface GroupsOptions {
   readonly store: Store;
   readonly audit: Pick<AuditLog, 'append'>;
   readonly clock: Clock;
+  /** A member as he is at this moment; left out, an editor's word is taken. */
+  readonly memberOf?: (tx: Transaction, memberId: string) => Promise<Holder | undefined>;
   /** Asked after technicians or groups have moved: throws where whoever moved them may not come in any more. */
   readonly stays?: (tx: Transaction, actor: Actor) => Promise<void>;
   /** Asked before somebody is put into another group: throws where that is not for this actor. */
@@ -92,11 +100,13 @@ export class Groups {
   readonly #store: Store;
   readonly #audit: Pick<AuditLog, 'append'>;
   readonly #clock: Clock;
+  readonly #memberOf: NonNullable<GroupsOptions['memberOf']> | null;
   readonly #stays: NonNullable<GroupsOptions['stays']>;
   readonly #mayPut: NonNullable<GroupsOptions['mayPut']>;
   readonly #listeners = new Set<GroupListener>();
 
-  constructor({ store, audit, clock, stays = asksNothing, mayPut = asksNothing }: GroupsOptions) {
+  constructor({ store, audit, clock, memberOf, stays = asksNothing, mayPut = asksNothing }: GroupsOptions) {
+    this.#memberOf = memberOf ?? null;
     this.#stays = stays;
     this.#mayPut = mayPut;
     this.#store = store;
@@ -177,6 +187,25 @@ export class Groups {
     };
   }
 
+  /**
+   * A transaction of an editor, whose roles were read with his request: it is none where they are no more his.
+   * @throws ApplianceError `identity.not-allowed`
+   */
+  change<T>(editor: Editor, run: (tx: Transaction) => Promise<T>): Promise<T> {
+    return this.#store.core.transaction(async tx => {
+      await this.#requireStill(tx, editor);
+      return run(tx);
+    });
+  }
+
+  async #requireStill(tx: Transaction, { actor, roles }: Editor): Promise<void> {
+    if (actor.kind !== 'member' || actor.id === null) return;
+    if (this.#memberOf === null) return;
+    const now = await this.#memberOf(tx, actor.id);
+    if (now?.state === 'enabled' && roles.every(role => now.roles.includes(role))) return;
+    throw new ApplianceError('refused', 'identity.not-allowed', 'that takes a role you do not have');
+  }
+
   onChange(listener: GroupListener): Cancel {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -185,7 +214,7 @@ export class Groups {
   async create(editor: Editor, { name, parentId }: { name: string; parentId: string }): Promise<Group> {
     const id = toBase64Url(randomBytes(16));
     const text = checkName(name);
-    await this.#store.core.transaction(async tx => {
+    await this.change(editor, async tx => {
       const path = await this.#administered(tx, editor, parentId, 'in or below');
       if (path.length >= MAX_DEPTH)
         throw new ApplianceError('conflict', 'group.too-deep', `the tree has at most ${MAX_DEPTH} levels`);
@@ -201,7 +230,7 @@ export class Groups {
   /** @param seen the name it had when the editor looked; `group.changed-meanwhile` when it has another now */
   async rename(editor: Editor, id: string, name: string, seen?: string): Promise<Group> {
     const text = checkName(name);
-    await this.#store.core.transaction(async tx => {
+    await this.change(editor, async tx => {
       const path = await this.#administered(tx, editor, id, 'below');
       if (seen !== undefined && seen !== path.at(-1)?.name) throw changedMeanwhile();
       if (text === path.at(-1)?.name) return;
@@ -216,7 +245,7 @@ export class Groups {
    * @throws ApplianceError `group.cycle` when the new parent lies below the group, `group.root`, `group.changed-meanwhile`
    */
   async move(editor: Editor, id: string, parentId: string, seen?: string): Promise<Group> {
-    const below = await this.#store.core.transaction(tx => this.#move(tx, editor, id, parentId, seen));
+    const below = await this.change(editor, tx => this.#move(tx, editor, id, parentId, seen));
     await this.#tell(below);
     return this.get(id);
   }
@@ -252,7 +281,7 @@ export class Groups {
     id: string,
     technicians?: { readonly to: string; readonly seen: number },
   ): Promise<void> {
-    this.#tellMembers(await this.#store.core.transaction(tx => this.#delete(tx, editor, id, technicians)));
+    this.#tellMembers(await this.change(editor, tx => this.#delete(tx, editor, id, technicians)));
   }
 
   /** @returns the technicians who went elsewhere */
@@ -292,7 +321,7 @@ export class Groups {
     settings: PermissionSettings,
     seen?: PermissionSettings,
   ): Promise<Effective> {
-    await this.#tell(await this.#store.core.transaction(tx => this.#setPermissions(tx, editor, id, settings, seen)));
+    await this.#tell(await this.change(editor, tx => this.#setPermissions(tx, editor, id, settings, seen)));
     return this.effective(id);
   }
 
@@ -322,7 +351,7 @@ export class Groups {
 
   /** Sets all of the group's own policy; what is left out is inherited. @param seen as `setPermissions` has it */
   async setPolicy(editor: Editor, id: string, settings: PolicySettings, seen?: PolicySettings): Promise<Effective> {
-    await this.#tell(await this.#store.core.transaction(tx => this.#setPolicy(tx, editor, id, settings, seen)));
+    await this.#tell(await this.change(editor, tx => this.#setPolicy(tx, editor, id, settings, seen)));
     return this.effective(id);
   }
 
@@ -365,6 +394,7 @@ export class Groups {
       },
     };
     const { plan, isDone } = await undoable(this.#store, async tx => {
+      await this.#requireStill(tx, editor);
       const made = await actOnAll(tx, steps, act, ids, touched);
       return { made, isToStay: seen !== null && isAsSeen(made, seen) };
     });
@@ -382,7 +412,7 @@ export class Groups {
     groupId: string,
     seen?: string | ReadonlyMap<string, string>,
   ): Promise<number> {
-    const moved = await this.#store.core.transaction(async tx => {
+    const moved = await this.change(editor, async tx => {
       for (const memberId of seen === undefined ? [] : [memberIds].flat()) {
         const from = typeof seen === 'string' ? seen : seen?.get(memberId);
         if ((await this.groupOf(memberId, tx)) !== from) throw changedMeanwhile();
@@ -448,8 +478,9 @@ export class Groups {
     groupIds: readonly string[],
     seen?: readonly string[],
   ): Promise<void> {
-    await this.#store.core.transaction(async tx => {
+    await this.change(editor, async tx => {
       if (!editor.roles.includes('master-admin')) throw notYours();
+      if ((await this.#memberOf?.(tx, memberId))?.roles.includes('admin') === false) throw noAdmin();
       const before = await listParts(tx, memberId);
       if (seen !== undefined && seen.toSorted().join() !== before.join()) throw changedMeanwhile();
       await handOutParts(tx, this.#audit, editor.actor, memberId, groupIds);
@@ -546,6 +577,12 @@ async function unique(name: string, step: () => Promise<void>): Promise<void> {
 function changedMeanwhile(): ApplianceError {
   return new ApplianceError('conflict', 'group.changed-meanwhile', 'somebody else has changed it since you looked', {
     hint: 'What it is now is shown; nothing was overwritten. Save again if you still want yours.',
+  });
+}
+
+function noAdmin(): ApplianceError {
+  return new ApplianceError('conflict', 'group.no-admin', 'parts of the tree are for admins', {
+    hint: 'Give him the role first.',
   });
 }
 

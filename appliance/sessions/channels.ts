@@ -120,7 +120,7 @@ export class Channels {
   async create(editor: Editor, given: ChannelSettings): Promise<Channel> {
     const settings = parseChannel(given);
     const id = toBase64Url(randomBytes(16));
-    await this.#store.core.transaction(async tx => {
+    await this.#groups.change(editor, async tx => {
       await this.#checkGroups(tx, editor, settings.groupIds);
       if (!isMaster(editor) && settings.groupIds.length === 0) throw notYours();
       if ((await listChannels(tx)).filter(({ deletedAt }) => deletedAt === null).length >= MAX_CHANNELS)
@@ -141,7 +141,7 @@ export class Channels {
    */
   async change(editor: Editor, id: string, given: ChannelSettings, seen: number): Promise<Channel> {
     const settings = parseChannel(given);
-    const isChanged = await this.#store.core.transaction(async tx => {
+    const isChanged = await this.#groups.change(editor, async tx => {
       const before = await this.#seen(tx, id, seen);
       const changes = await this.#changes(tx, before, settings);
       if (changes.length === 0) return false;
@@ -163,7 +163,7 @@ export class Channels {
 
   /** Changes places with its neighbour in the list; for master admins. */
   async move(editor: Editor, id: string, direction: 'up' | 'down'): Promise<void> {
-    await this.#store.core.transaction(async tx => {
+    await this.#groups.change(editor, async tx => {
       if (!isMaster(editor)) throw notYours();
       const { name } = await this.get(id, tx);
       const all = (await listChannels(tx)).filter(({ deletedAt }) => deletedAt === null).map(one => one.id);
@@ -180,7 +180,7 @@ export class Channels {
 
   /** The link before it leads nowhere from now on. */
   async renewLink(editor: Editor, id: string, seen: number): Promise<Channel> {
-    await this.#store.core.transaction(async tx => {
+    await this.#groups.change(editor, async tx => {
       const { name, groupIds } = await this.#seen(tx, id, seen);
       if ((await this.#reach(tx, editor, groupIds)) !== 'settings') throw notYours();
       await updateLink(tx, id, newLink());
@@ -191,7 +191,7 @@ export class Channels {
 
   /** @throws ApplianceError `channel.in-use` while customers wait in it */
   async delete(editor: Editor, id: string, seen: number): Promise<void> {
-    await this.#store.core.transaction(async tx => {
+    await this.#groups.change(editor, async tx => {
       const { name, groupIds } = await this.#seen(tx, id, seen);
       if ((await this.#reach(tx, editor, groupIds)) !== 'settings') throw notYours();
       if (((await countQueued(tx)).get(id) ?? 0) > 0)

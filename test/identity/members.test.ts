@@ -9,6 +9,8 @@ import { PasswordHasher } from '../../appliance/identity/password-hasher.ts';
 import { silentLog } from '../../appliance/log.ts';
 import { Metrics } from '../../appliance/metrics.ts';
 import { ROOT_GROUP_ID } from '../../appliance/permissions/group-store.ts';
+import type { Editor } from '../../appliance/permissions/groups.ts';
+import { Channels } from '../../appliance/sessions/channels.ts';
 import { SessionFacts } from '../../appliance/sessions/session-facts.ts';
 import { TestHeadSigner } from '../support/audit.ts';
 import { openTestStore } from '../support/store.ts';
@@ -229,6 +231,53 @@ test('D-08 an admin’s parts go with the role, by hand and by a file, and do no
   }
   await set(['admin']);
   t.is(await groups.groupOf(ada.id), desk.id, 'his place, should he be one again');
+});
+
+test('D-08 attack: who was an admin when he asked and is none when it is done changes neither tree nor channels', async t => {
+  const at = await openTestIdentity();
+  t.teardown(() => at.close());
+  const { members, groups } = at.identity;
+  const channels = new Channels({ ...at, groups });
+  const root = { actor: at.asRoot, roles: ['master-admin'] as const };
+  const desk = await groups.create(root, { name: 'Helpdesk', parentId: ROOT_GROUP_ID });
+  const night = await groups.create(root, { name: 'Night shift', parentId: desk.id });
+  const settings = { name: 'Printers', greeting: '', awayText: '', isEnabled: true, maxWaiting: 5 };
+  const { id, version } = await channels.create(root, { ...settings, groupIds: [night.id] });
+  const [tina, ada] = [await at.member('tina'), await at.member('ada', ['admin'])];
+  await groups.assign(root, tina.id, night.id);
+  const acts: Record<string, (editor: Editor) => Promise<unknown>> = {
+    create: editor => groups.create(editor, { name: 'X', parentId: night.id }),
+    rename: editor => groups.rename(editor, night.id, 'X'),
+    move: editor => groups.move(editor, night.id, ROOT_GROUP_ID),
+    delete: editor => groups.delete(editor, night.id, { to: desk.id, seen: 1 }),
+    'set permissions': editor => groups.setPermissions(editor, night.id, { reboot: 'grant' }),
+    'set policy': editor => groups.setPolicy(editor, night.id, { storeChat: false }),
+    'look at many': editor => groups.bulk(editor, { kind: 'delete' }, [night.id], null),
+    assign: editor => groups.assign(editor, tina.id, desk.id),
+    'give parts': editor => groups.setParts(editor, ada.id, [desk.id]),
+    'make a channel': editor => channels.create(editor, { ...settings, name: 'Y', groupIds: [night.id] }),
+    'change a channel': editor => channels.change(editor, id, { ...settings, name: 'Z', groupIds: [] }, version),
+    'move a channel': editor => channels.move(editor, id, 'up'),
+    'renew its link': editor => channels.renewLink(editor, id, version),
+    'delete it': editor => channels.delete(editor, id, version),
+  };
+  const boss = await at.member('boss', ['master-admin']);
+  const gone = await at.member('gone', ['master-admin']);
+  await members.update(at.asRoot, boss.id, { name: boss.name, roles: ['technician'] });
+  await members.disable(at.asRoot, gone.id);
+  const entries = (await at.entries()).length;
+  for (const [title, act] of Object.entries(acts)) {
+    for (const who of [boss, gone]) {
+      const editor = { actor: asMember(who), roles: ['master-admin'] as const };
+      await t.throwsAsync(act(editor), { code: 'identity.not-allowed' }, title);
+    }
+  }
+  t.is((await at.entries()).length, entries);
+  await t.throwsAsync(
+    groups.setParts(root, tina.id, [desk.id]),
+    { code: 'group.no-admin' },
+    'it was his role meanwhile',
+  );
 });
 
 test('D-08 first setup makes one master admin, and only one, however many try at once', async t => {
