@@ -156,6 +156,13 @@ export class ByteWriter {
     return this.#at === this.#bytes.length ? this.#bytes : this.#bytes.slice(0, this.#at);
   }
 
+  /** What was written, for good; the room for it is used again. */
+  take(): Bytes {
+    const taken = this.#bytes.slice(0, this.#at);
+    this.#at = 0;
+    return taken;
+  }
+
   #reserve(length: number): Bytes {
     if (this.#at + length > this.#bytes.length) {
       const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.#at + length));

@@ -47,7 +47,7 @@ export interface RcrecBegun {
 export class RcrecWriter {
   readonly #output: RcrecOutput;
   readonly #frames = new FrameWriter();
-  #plain = new ByteWriter(64 * 1024);
+  readonly #plain = new ByteWriter(64 * 1024);
   #packer: Packer | null = null;
   #segments: RcrecSegment[];
   #marks: { readonly atMs: number; readonly json: Bytes }[];
@@ -145,8 +145,7 @@ export class RcrecWriter {
     const isStart = this.#packer === null;
     if (isStart) this.#records(); // a segment of marks only begins with its picture, too
     this.#packer ??= new Packer();
-    const plain = this.#plain.done();
-    this.#plain = new ByteWriter(64 * 1024);
+    const plain = this.#plain.take();
     const packed = plain.length === 0 ? plain : await this.#packer.pack(plain);
     if (isStart) this.#segments.push({ atMs: this.#segmentMs, position: this.#position });
     const body = writeData({ untilMs: this.#ms, offset, plainBytes: plain.length, packed });

@@ -34,7 +34,7 @@ async function readBody(ctx: PortalContext, maxBytes: number): Promise<Uint8Arra
     }
     parts.push(part);
   }
-  return Uint8Array.from(Buffer.concat(parts));
+  return new Uint8Array(Buffer.concat(parts));
 }
 
 async function textOf(file: Blob): Promise<string> {

@@ -58,7 +58,8 @@ export class FrameWriter {
   }
 
   #writeChanges(picture: Picture, shown: Source, to: ByteWriter): void {
-    const { grid, moves, lossy } = picture;
+    const { grid, lossy } = picture;
+    const moves = [STILL, ...picture.moves];
     const before = this.#exact.slice();
     const others: number[] = [];
     for (let tile = 0; tile < grid.count; tile++) {
@@ -69,7 +70,7 @@ export class FrameWriter {
       // A JPEG may reach into a tile that is another by now, or as it was: that comes after it.
       const move = lossy.some(one => isOver(one.area, area))
         ? undefined
-        : [STILL, ...moves].find(one => isExact(before, grid, area, one) && isMoved(picture, shown, area, one));
+        : moves.find(one => isExact(before, grid, area, one) && isMoved(picture, shown, area, one));
       if (move === undefined) {
         others.push(tile);
         continue;
@@ -107,11 +108,11 @@ export class FrameWriter {
       const end = from + width;
       if (isWhole) {
         for (let at = to >> 2; from < end; from += 4, at += 3) {
-          const [one, two] = [(words[from] ?? 0) & COLOUR, (words[from + 1] ?? 0) & COLOUR];
-          const [three, four] = [(words[from + 2] ?? 0) & COLOUR, (words[from + 3] ?? 0) & COLOUR];
-          packed[at] = one | (two << 24);
+          const two = (words[from + 1] ?? 0) & COLOUR;
+          const three = (words[from + 2] ?? 0) & COLOUR;
+          packed[at] = ((words[from] ?? 0) & COLOUR) | (two << 24);
           packed[at + 1] = (two >>> 8) | (three << 16);
-          packed[at + 2] = (three >>> 16) | (four << 8);
+          packed[at + 2] = (three >>> 16) | ((words[from + 3] ?? 0) << 8);
         }
         to += width * TILE_PIXEL_BYTES;
       }

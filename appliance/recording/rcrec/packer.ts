@@ -33,7 +33,7 @@ export class Packer {
       this.#stream.write(plain, error => (error ? reject(error) : undefined));
       this.#stream.flush(constants.ZSTD_e_flush, resolve);
     });
-    const packed = Uint8Array.from(Buffer.concat(this.#chunks));
+    const packed = new Uint8Array(Buffer.concat(this.#chunks));
     this.#chunks = [];
     return packed;
   }

@@ -83,7 +83,7 @@ export class Connection implements StreamBringer {
     if (!isBinary) return void this.#close(CLOSE.refused);
     const parts = Array.isArray(data) ? data : [data];
     const bytes = Buffer.concat(parts.map(part => (part instanceof ArrayBuffer ? new Uint8Array(part) : part)));
-    this.#waiting.push(Uint8Array.from(bytes));
+    this.#waiting.push(new Uint8Array(bytes));
     if (this.#waiting.length >= MAX_WAITING) this.#parts.socket.pause();
     if (!this.#isWorking) void this.#work();
   }
