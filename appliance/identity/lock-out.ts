@@ -44,6 +44,7 @@ export type RefusalReason =
   | 'passkey'
   | 'address'
   | 'changed-meanwhile'
+  | 'run-out'
   | 'directory'
   | 'single-sign-on';
 

@@ -85,6 +85,9 @@ interface Verdict {
   readonly answer: DirectoryAnswer;
 }
 
+/** Null when refused; that is counted and logged, so it must be committed. */
+type Entered = IssuedLogin | 'run-out' | null;
+
 export class Logins {
   readonly #parts: LoginsOptions;
   readonly #idleMs: number;
@@ -111,7 +114,8 @@ export class Logins {
 
   /**
    * @returns a login at the stage the member has to take next; `full` when nothing is missing
-   * @throws ApplianceError `login.refused` for unknown, wrong, locked, disabled alike; `login.limited`
+   * @throws ApplianceError `login.refused` for unknown, wrong, locked, disabled alike; `login.limited`;
+   *   `password.run-out` for the right password alone
    */
   async signIn(request: SignInRequest): Promise<IssuedLogin> {
     const { store, book, limiter, directory } = this.#parts;
@@ -128,6 +132,7 @@ export class Logins {
     const verdict = { seen: known, isRight: isLocal ? isOwn : answer.person !== null, answer };
     const issued = await book.act(act => this.#enter(act, request, loginId, verdict));
     if (issued === null) throw refusedLogin();
+    if (issued === 'run-out') throw runOut();
     if (answer.person !== null) await directory?.place(issued.login.memberId, answer.person);
     await limiter.giveBack(request.source, loginId);
     return issued;
@@ -265,7 +270,7 @@ export class Logins {
     });
   }
 
-  async #enter(act: Act, request: SignInRequest, loginId: string, verdict: Verdict): Promise<IssuedLogin | null> {
+  async #enter(act: Act, request: SignInRequest, loginId: string, verdict: Verdict): Promise<Entered> {
     const { lockOut, passwords, book, directory } = this.#parts;
     const { seen, answer } = verdict;
     // Read again: while the hash was computed the account may have been locked, disabled or given a new password.
@@ -285,7 +290,12 @@ export class Logins {
     if (reason !== undefined) return null;
     const { member } = known;
     if (!(await this.#isAdmitted(act, member, request.source))) return null;
-    const passwordDue = passwords.isDue(member, await passwords.policy(act.tx));
+    const policy = await passwords.policy(act.tx);
+    if (passwords.hasRunOut(member, policy)) {
+      await lockOut.refuse(act.tx, request.source, 'run-out', { id: member.id });
+      return 'run-out';
+    }
+    const passwordDue = passwords.isDue(member, policy);
     const stage = stageAfterPassword({ ...member, passwordDue });
     // With a second step to come, failures stay: or its codes could be guessed between two right passwords.
     if (stage !== 'two-step') await lockOut.clear(act.tx, known);
@@ -452,6 +462,12 @@ export class Logins {
         this.#sweeping = null;
       });
   }
+}
+
+function runOut(): ApplianceError {
+  return new ApplianceError('refused', 'password.run-out', 'that password was a temporary one, and has run out', {
+    hint: 'Ask an admin for a new one.',
+  });
 }
 
 /** @throws ApplianceError `identity.not-allowed` */

@@ -104,14 +104,14 @@ export interface NewMember {
 /** @throws ApplianceError `store.unique` when a login id is taken */
 export async function insertMembers(tx: Transaction, members: readonly NewMember[]): Promise<void> {
   await tx.insertMany(
-    'INSERT INTO member (id, login_id, name, password_hash, must_change, password_changed_at, created_at)',
+    'INSERT INTO member (id, login_id, name, password_hash, must_change, password_changed_at, password_given_at, created_at)',
     members.map(one => [
       one.id,
       one.loginId,
       one.name,
       one.passwordHash,
       one.mustChange ? 1 : 0,
-      one.mustChange ? null : one.createdAt,
+      ...passwordTimes(one.mustChange, one.createdAt),
       one.createdAt,
     ]),
   );
@@ -163,11 +163,17 @@ export interface NewPassword {
   readonly keep: number;
 }
 
+/** Since when it is the member's own, and since when it is one that was given to him. */
+function passwordTimes(isGiven: boolean, at: number): [changedAt: number | null, givenAt: number | null] {
+  return isGiven ? [null, at] : [at, null];
+}
+
 /** @returns false when the password is no longer `before`: somebody else changed it meanwhile */
 export async function replacePassword(tx: Transaction, one: NewPassword): Promise<boolean> {
   const { changes } = await tx.run(
-    `UPDATE member SET password_hash = ?, must_change = ?, password_changed_at = ? WHERE id = ? AND password_hash = ?`,
-    [one.after, one.mustChange ? 1 : 0, one.mustChange ? null : one.at, one.id, one.before],
+    `UPDATE member SET password_hash = ?, must_change = ?, password_changed_at = ?, password_given_at = ?
+     WHERE id = ? AND password_hash = ?`,
+    [one.after, one.mustChange ? 1 : 0, ...passwordTimes(one.mustChange, one.at), one.id, one.before],
   );
   if (changes === 0) return false;
   await tx.run('INSERT INTO password_history (member_id, password_hash, replaced_at) VALUES (?, ?, ?)', [
@@ -224,6 +230,7 @@ export function toMember(row: Row): Member {
     lockedUntil: instant('locked_until'),
     mustChangePassword: row.must_change === 1,
     passwordChangedAt: instant('password_changed_at'),
+    passwordGivenAt: instant('password_given_at'),
     inDirectory: row.in_directory === 1,
     singleSignOn: row.sso_only === null ? 'none' : row.sso_only === 1 ? 'only' : 'also',
     twoStepRequired: row.two_step_required === 1,

@@ -19,6 +19,8 @@ export interface Member {
   readonly mustChangePassword: boolean;
   /** ms UTC; null before the member chose a password himself. */
   readonly passwordChangedAt: number | null;
+  /** ms UTC; when somebody else gave the password; null when the member chose it. */
+  readonly passwordGivenAt: number | null;
   /** Whether the account came from the directory: password and roles are kept there (C-05). */
   readonly inDirectory: boolean;
   /** Whether the member signs in at an identity provider, beside his password or without one (C-04). */

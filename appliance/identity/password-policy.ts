@@ -9,10 +9,18 @@ export const PasswordPolicy = z.strictObject({
   maxAgeDays: z.int().min(1).max(3650).nullable(),
   /** That many former passwords can't come back; each costs one hash when the password changes. */
   history: z.int().min(0).max(12),
+  /** For so long a password that an admin gave is good. */
+  temporaryDays: z.int().min(1).max(30).default(7),
 });
 export type PasswordPolicy = z.infer<typeof PasswordPolicy>;
 
-export const DEFAULT_PASSWORD_POLICY: PasswordPolicy = { minScore: 3, minLength: 12, maxAgeDays: null, history: 5 };
+export const DEFAULT_PASSWORD_POLICY: PasswordPolicy = {
+  minScore: 3,
+  minLength: 12,
+  maxAgeDays: null,
+  history: 5,
+  temporaryDays: 7,
+};
 
 export interface Assessment {
   readonly score: 0 | 1 | 2 | 3 | 4;

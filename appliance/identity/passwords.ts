@@ -98,6 +98,20 @@ export class Passwords {
     });
   }
 
+  /** When a password that was given to the member runs out, ms UTC; null for his own, or one that is kept elsewhere. */
+  temporaryUntil(
+    { inDirectory, singleSignOn, passwordGivenAt }: Member,
+    { temporaryDays }: PasswordPolicy,
+  ): number | null {
+    if (inDirectory || singleSignOn === 'only' || passwordGivenAt === null) return null;
+    return passwordGivenAt + temporaryDays * DAY_MS;
+  }
+
+  hasRunOut(member: Member, policy: PasswordPolicy): boolean {
+    const until = this.temporaryUntil(member, policy);
+    return until !== null && until <= this.#parts.clock.now();
+  }
+
   /** Whether the member has to choose a new one at this login. */
   isDue(member: Member, { maxAgeDays }: PasswordPolicy): boolean {
     if (member.inDirectory || member.singleSignOn === 'only') return false;

@@ -2,6 +2,7 @@ import test from 'ava';
 import { ApplianceError } from '../../appliance/errors.ts';
 import type { Login } from '../../appliance/identity/login.ts';
 import { DEFAULT_PASSWORD_POLICY } from '../../appliance/identity/password-policy.ts';
+import { refusal } from '../support/refusal.ts';
 import { asMember, MINUTE_MS, NEXT_PASSWORD, openTestIdentity, PASSWORD, type TestIdentity } from './open-identity.ts';
 
 const DAY_MS = 24 * 60 * MINUTE_MS;
@@ -37,7 +38,7 @@ test('C-02 the policy is checked, kept and logged', async t => {
   const at = await openTestIdentity();
   const { passwords } = at.identity;
   t.deepEqual(await passwords.policy(), DEFAULT_PASSWORD_POLICY);
-  const policy = { minScore: 4, minLength: 14, maxAgeDays: 90, history: 3 };
+  const policy = { minScore: 4, minLength: 14, maxAgeDays: 90, history: 3, temporaryDays: 14 };
   await passwords.setPolicy(at.asRoot, policy);
   t.deepEqual(await passwords.policy(), policy);
   for (const wrong of [
@@ -45,6 +46,8 @@ test('C-02 the policy is checked, kept and logged', async t => {
     { ...policy, minLength: 1 },
     { ...policy, history: 1000 },
     { ...policy, maxAgeDays: 0 },
+    { ...policy, temporaryDays: 0 },
+    { ...policy, temporaryDays: 31 },
   ]) {
     const error = await t.throwsAsync(passwords.setPolicy(at.asRoot, wrong), { instanceOf: ApplianceError });
     t.is(error.code, 'password-policy.malformed');
@@ -73,6 +76,42 @@ test('C-02 a change renews the token and ends every other login', async t => {
   t.deepEqual(await at.events('login.ended'), ['login.ended password-changed']);
   t.deepEqual(await at.events('member.password'), ['member.password-changed']);
   await at.close();
+});
+
+test('C-02 a temporary password is good for seven days, then who gives it right is told, a guesser nothing; a reset begins anew', async t => {
+  const at = await openTestIdentity();
+  t.teardown(() => at.close());
+  const { members, passwords, exchange } = at.identity;
+  const make = async (loginId: string) =>
+    (await members.create(at.asRoot, { loginId, name: loginId, roles: ['technician'] })).temporaryPassword ?? '';
+  const file = 'loginId,name,roles\ncarl,Carl,technician';
+  const [ann, bob] = [await make('ann'), await make('bob')];
+  const { passwords: made } = await exchange.apply(at.asRoot, file, (await exchange.plan(at.asRoot, file)).digest);
+  await at.member('dora');
+  await members.forceChange(at.asRoot, (await members.findByLoginId('dora'))?.id ?? '');
+  at.clock.advance(7 * DAY_MS - 1);
+  const { login } = await at.signIn('bob', bob);
+  at.clock.advance(1);
+  t.is(typeof (await change(at, login, bob, NEXT_PASSWORD)), 'object', 'who has begun may end');
+  t.is((await at.signIn('dora')).login.stage, 'change-password', 'a password of his own doesn’t run out');
+  for (const [loginId, password] of [
+    ['ann', ann],
+    ['carl', made[0]?.password ?? ''],
+  ] as const) {
+    t.is(await refusal(at.signIn(loginId, 'something-else-41')), 'login.refused');
+    t.is(await refusal(at.signIn(loginId, password)), 'password.run-out');
+  }
+  t.deepEqual((await at.events('login.refused')).slice(-2), ['login.refused password', 'login.refused run-out']);
+  const { id } = (await members.findByLoginId('ann')) ?? { id: '' };
+  await at.identity.allowLists.set(at.asRoot, { kind: 'member', id }, '203.0.113.0/24');
+  t.is(await refusal(at.signIn('ann', ann)), 'login.refused', 'from elsewhere it tells nothing');
+  await at.identity.allowLists.set(at.asRoot, { kind: 'member', id }, '');
+  await passwords.setPolicy(at.asRoot, { ...DEFAULT_PASSWORD_POLICY, temporaryDays: 8 });
+  t.is((await at.signIn('ann', ann)).login.stage, 'change-password', 'as the policy is now');
+  at.clock.advance(DAY_MS);
+  t.is(await refusal(at.signIn('ann', ann)), 'password.run-out');
+  const { temporaryPassword } = await members.resetPassword(at.asRoot, id);
+  t.is((await at.signIn('ann', temporaryPassword)).login.stage, 'change-password');
 });
 
 test('C-02 the present password and the former ones don’t come back until the history is over', async t => {

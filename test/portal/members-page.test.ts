@@ -56,6 +56,30 @@ test('D-08 members are found by part of name or login id in any case, and shown 
   t.is((await at.identity.members.list()).filter(({ state }) => state === 'disabled').length, 50);
 });
 
+test('C-02 of a temporary password pages say how long it is good, and after that what to do, to who gives it right', async t => {
+  const at = await open(t);
+  const ann = await at.as('ann@example.com', 'master-admin');
+  const { id } = await at.member('tina@example.com');
+  const { body } = await ann.post(`/admin/members/${id}/reset-password`, {});
+  t.regex(body, /which has to be before <time/);
+  const password = /id="temporary">([^<]+)</.exec(body)?.[1] ?? '';
+  t.regex((await ann.get(`/admin/members/${id}`)).body, /temporary, until <time/);
+  at.clock.advance(7 * 86_400_000);
+  const enter = (typed: string) => {
+    const form = { loginId: 'tina@example.com', password: typed };
+    return askSocket(at.socketPath, 'POST', '/sign-in', undefined, { accept: 'text/html' }, form);
+  };
+  const guessed = await enter('a-guess-that-is-wrong');
+  t.false(guessed.body.includes('run out'));
+  const told = await enter(password);
+  t.is(told.status, 403);
+  t.regex(told.body, /That password was a temporary one, and has run out\..*Ask an admin for a new one\./s);
+  t.true(told.body.includes('value="tina@example.com"'));
+  const { token } = await at.signIn('ann@example.com', PASSWORD);
+  const page = await askSocket(at.socketPath, 'GET', `/admin/members/${id}`, token, { accept: 'text/html' });
+  t.regex(page.body, /temporary, ran out <time/);
+});
+
 test('D-08 several are changed at once; who can’t be is named with the reason, and the others are changed all the same', async t => {
   const at = await open(t);
   const ada = await at.as('ada@example.com', 'admin');
@@ -111,7 +135,7 @@ test('D-08 of two admins who change the same at once the second is told, and see
     return seen.replaceAll('&quot;', '"').replaceAll('&#x3D;', '=');
   };
   const own = `/admin/members/${tina.id}`;
-  const policy = { minScore: '3', minLength: '12', maxAgeDays: '', history: '3' };
+  const policy = { minScore: '3', minLength: '12', maxAgeDays: '', history: '3', temporaryDays: '7' };
   const months = { onlineMonths: '24', archiveMonths: '24', recordingMonths: '12' };
   for (const [path, form, first, second] of [
     [own, own, { name: 'One', roles: 'technician' }, { name: 'Two', roles: 'technician' }],

@@ -51,9 +51,11 @@ interface Shown {
 export function memberExchangeRoutes({ identity, guards, pages }: MemberExchangeParts): PortalRouter {
   const router: PortalRouter = new Router<PortalState>({ sensitive: true, strict: true });
   const requireMaster = guards.requireRole('master-admin');
-  const show = (ctx: PortalContext, { form = emptyForm, csv = '', plan, page: at = 1, outcome }: Shown) => {
+  const show = async (ctx: PortalContext, { form = emptyForm, csv = '', plan, page: at = 1, outcome }: Shown) => {
+    const { temporaryDays } = await identity.passwords.policy();
     pages.show(ctx, 'member-exchange', {
       title: 'Import and export',
+      temporaryDays,
       ...{ form, csv, columns: memberColumns, most: MAX_IMPORT_LINES, passwords: MAX_IMPORT_PASSWORDS },
       plan: plan === undefined ? null : presentPlan(plan, at),
       outcome: outcome === undefined ? null : presentOutcome(outcome),
@@ -72,7 +74,7 @@ export function memberExchangeRoutes({ identity, guards, pages }: MemberExchange
       const fault = await tryForm({}, FIELD_OF, async () => show(ctx, await run(ctx, fields)));
       if (fault === undefined) return;
       ctx.status = fault.status;
-      show(ctx, { form: fault.form });
+      await show(ctx, { form: fault.form });
     });
   };
   act('/admin/members/import', async (ctx, fields) => {

@@ -53,14 +53,16 @@ export function memberRoutes(parts: MemberParts): PortalRouter {
   return router;
 }
 
-function addCreation(router: PortalRouter, { identity, guards, pages, groups }: MemberParts): void {
+function addCreation(router: PortalRouter, parts: MemberParts): void {
+  const { identity, guards, pages, groups } = parts;
   const show = async (ctx: PortalContext, form: Form) => {
     const isTicked = (place: string) => place === (form.values.groupId ?? ROOT_GROUP_ID);
     const places = placesFor(await sightOf(groups, editorOf(ctx), [])).map(place => ({
       ...place,
       isTicked: isTicked(place.id),
     }));
-    const view = { form, places, roles: rolesFor(sessionOf(ctx).member, form) };
+    const { temporaryDays } = await identity.passwords.policy();
+    const view = { form, places, roles: rolesFor(sessionOf(ctx).member, form), temporaryDays };
     pages.show(ctx, 'new-member', { title: 'New member', ...view });
   };
   const requireAdmin = guards.requireRole('master-admin', 'admin');
@@ -70,7 +72,7 @@ function addCreation(router: PortalRouter, { identity, guards, pages, groups }: 
     const fault = await tryForm(request, FIELD_OF, async () => {
       const roles = asRoles(request.roles);
       const { member, temporaryPassword } = await identity.members.create(sessionOf(ctx).actor, { ...request, roles });
-      showPassword(ctx, pages, member, temporaryPassword ?? '');
+      await showPassword(ctx, parts, member, temporaryPassword ?? '');
     });
     if (fault === undefined) return;
     ctx.status = fault.status;
@@ -84,6 +86,7 @@ function addMember(router: PortalRouter, parts: MemberParts): void {
     const actor = sessionOf(ctx).member;
     await requireSeenMember(groups, editorOf(ctx), member.id);
     const logins = await identity.logins.list(member.id);
+    const policy = await identity.passwords.policy();
     const place = await presentPlace(groups, editorOf(ctx), member, placeForms);
     const may = place.mayMove;
     const isMaster = actor.roles.includes('master-admin');
@@ -92,6 +95,8 @@ function addMember(router: PortalRouter, parts: MemberParts): void {
     const list = { ranges: all.slice(0, SHOWN_RANGES), rangesMore: Math.max(0, all.length - SHOWN_RANGES) };
     const view = {
       account: presentMember(member, clock.now()),
+      temporaryUntil: identity.passwords.temporaryUntil(member, policy),
+      hasRunOut: identity.passwords.hasRunOut(member, policy),
       logins,
       may,
       isMaster,
@@ -123,7 +128,8 @@ function addMember(router: PortalRouter, parts: MemberParts): void {
   });
 }
 
-function addActs(router: PortalRouter, { identity, guards, pages }: MemberParts): void {
+function addActs(router: PortalRouter, parts: MemberParts): void {
+  const { identity, guards } = parts;
   const { members } = identity;
   const acts: Record<string, (actor: Actor, id: string) => Promise<unknown>> = {
     disable: (actor, id) => members.disable(actor, id),
@@ -147,13 +153,19 @@ function addActs(router: PortalRouter, { identity, guards, pages }: MemberParts)
     const { id } = parse(ById, ctx.params);
     parse(EMPTY, ctx.request.body);
     const { member, temporaryPassword } = await members.resetPassword(sessionOf(ctx).actor, id);
-    showPassword(ctx, pages, member, temporaryPassword);
+    await showPassword(ctx, parts, member, temporaryPassword);
   });
 }
 
 /** In the answer itself and nowhere else: it is shown once. */
-function showPassword(ctx: PortalContext, pages: Pages, account: Member, password: string): void {
-  pages.show(ctx, 'temporary-password', { title: 'Temporary password', account, password });
+async function showPassword(
+  ctx: PortalContext,
+  { identity: { passwords }, pages }: MemberParts,
+  account: Member,
+  password: string,
+): Promise<void> {
+  const until = passwords.temporaryUntil(account, await passwords.policy());
+  pages.show(ctx, 'temporary-password', { title: 'Temporary password', account, password, until });
 }
 
 export function presentMember(member: Member, now: number) {

@@ -11,13 +11,21 @@ import { type Guards, sessionOf } from '../web/guards.ts';
 import type { Pages } from '../web/pages.ts';
 import { parse, text, tick } from '../web/parse.ts';
 
-const PolicyForm = z.strictObject({ minScore: text, minLength: text, maxAgeDays: text, history: text, seen: text });
+const PolicyForm = z.strictObject({
+  minScore: text,
+  minLength: text,
+  maxAgeDays: text,
+  history: text,
+  temporaryDays: text,
+  seen: text,
+});
 const PasskeyForm = z.strictObject({ aloneAllowed: tick, seen: text });
 const faults: Record<keyof PasswordPolicy, string> = {
   minScore: 'The strength is a number from 0 to 4.',
   minLength: 'The length is a number from 8 to 64.',
   maxAgeDays: 'The age is a number of days from 1 to 3650, or nothing at all.',
   history: 'The history is a number from 0 to 12.',
+  temporaryDays: 'The time is a number of days from 1 to 30.',
 };
 
 export interface PolicyParts {
@@ -34,8 +42,8 @@ export function policyRoutes({ identity, guards, pages }: PolicyParts): PortalRo
     pages.show(ctx, 'password-policy', { title: 'Password policy', form, isSaved, ...passkeys, seen });
   };
   const stored = async () => {
-    const { minScore, minLength, maxAgeDays, history } = await identity.passwords.policy();
-    const values = { minScore, minLength, maxAgeDays: maxAgeDays ?? '', history };
+    const policy = await identity.passwords.policy();
+    const values = { ...policy, maxAgeDays: policy.maxAgeDays ?? '' };
     return formWith(Object.fromEntries(Object.entries(values).map(([name, value]) => [name, String(value)])));
   };
   router.get('/admin/password-policy', guards.requireRole('master-admin'), async ctx => {
@@ -70,10 +78,13 @@ export function policyRoutes({ identity, guards, pages }: PolicyParts): PortalRo
 
 function parsePolicy(typed: z.infer<typeof PolicyForm>): PasswordPolicy {
   const number = (text: string) => (/^\d{1,4}$/.test(text.trim()) ? Number(text) : Number.NaN);
-  const { minScore, minLength, maxAgeDays, history } = typed;
-  const age = maxAgeDays.trim() === '' ? null : number(maxAgeDays);
-  const given = { minScore: number(minScore), minLength: number(minLength), maxAgeDays: age, history: number(history) };
-  const result = PasswordPolicy.safeParse(given);
+  const result = PasswordPolicy.safeParse({
+    minScore: number(typed.minScore),
+    minLength: number(typed.minLength),
+    maxAgeDays: typed.maxAgeDays.trim() === '' ? null : number(typed.maxAgeDays),
+    history: number(typed.history),
+    temporaryDays: number(typed.temporaryDays),
+  });
   if (result.success) return result.data;
   const wrong = Object.keys(faults).find(name => result.error.issues[0]?.path[0] === name) ?? 'minScore';
   const message = faults[wrong as keyof PasswordPolicy];
