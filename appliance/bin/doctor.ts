@@ -17,13 +17,16 @@ import { parseArgs, promisify } from 'node:util';
 import { AppletDownloads } from '../applet/downloads.ts';
 import { PLATFORMS } from '../applet/tag-place.ts';
 import { CONFIG_FILE, readConfig } from '../config.ts';
-import { describeError } from '../errors.ts';
+import { ApplianceError, describeError } from '../errors.ts';
 import { checkPrivate } from '../pki/key-files.ts';
+import { CREDENTIALS, checkPasswordFile, checkPrivatePassword, passwordUses, realPath } from '../pki/password-files.ts';
 import { readStoreKeys } from '../pki/store-keys.ts';
 import { checkStoreFile, testStore } from '../store/self-test.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const LEAST_FREE_BYTES = 1024 ** 3;
+/** Where systemd lays what LoadCredential= names (systemd.exec(5)). */
+const CREDENTIALS_OF_SYSTEMD = '/run/credentials/';
 
 /** `fail`: it will not work, or not safely. `warn`: it works, with a limit one should know. */
 type Verdict = 'ok' | 'warn' | 'fail';
@@ -112,6 +115,29 @@ function checkKeyFiles(dataFolder: string): string {
   return `${files.length} files, none readable by another user`;
 }
 
+/** Those of systemd are for the service alone: from a shell neither the folder nor what is in it can be seen. */
+function describePasswordFiles(dataFolder: string): Finding {
+  const check = 'password files';
+  const unseen: string[] = [];
+  try {
+    for (const use of passwordUses(readConfig(dataFolder))) {
+      if (process.env[CREDENTIALS] === undefined && realPath(use.path).startsWith(CREDENTIALS_OF_SYSTEMD)) {
+        unseen.push(use.key);
+        continue;
+      }
+      checkPasswordFile(dataFolder, use);
+      checkPrivatePassword(use.path);
+    }
+  } catch (error) {
+    const hint = error instanceof ApplianceError ? ` ${error.hint}` : '';
+    return { check, verdict: 'fail', detail: `${describeError(error)}${hint && `.${hint}`}` };
+  }
+  if (unseen.length === 0)
+    return { check, verdict: 'ok', detail: 'each that the configuration names is where it may be' };
+  const detail = `${unseen.join(', ')}: laid by systemd’s LoadCredential=, and $${CREDENTIALS} can’t be seen from a shell; a test on the page of the settings tries it`;
+  return { check, verdict: 'warn', detail };
+}
+
 async function checkOwnStore(dataFolder: string): Promise<string> {
   const path = join(dataFolder, 'store', 'core.db');
   if (!existsSync(path)) return 'none yet';
@@ -161,6 +187,7 @@ async function examineData(dataFolder: string): Promise<Finding[]> {
   return [
     await prove('configuration', () => `valid, port ${readConfig(dataFolder).listen.port}`),
     await prove('key files', () => checkKeyFiles(dataFolder)),
+    describePasswordFiles(dataFolder),
     await prove('store', () => checkOwnStore(dataFolder)),
     await prove('free space', () => checkSpace(dataFolder)),
     await describeApplets(dataFolder),

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { ROOT } from '../support/appliance.ts';
@@ -34,6 +34,7 @@ test('A-03, B-05 the doctor proves runtime and encryption, and finds an exposed 
     'encryption',
     'configuration',
     'key files',
+    'password files',
     'store',
     'tool openssl',
   ]) {
@@ -53,4 +54,27 @@ test('A-03, B-05 the doctor proves runtime and encryption, and finds an exposed 
   const changed = (readFileSync(store)[at] ?? 0) ^ 1;
   writeSync(openSync(store, 'r+'), Uint8Array.of(changed), 0, 1, at);
   t.is(examine(folder.path).of('store')?.verdict, 'fail');
+});
+
+test('A-03 A-05 the doctor finds a password where none may be, and one that others read; what systemd lays it can’t see, and says so', t => {
+  using folder = new TempFolder();
+  const verdictOn = (passwordFile: string) => {
+    const mail = { host: 'mail.example.com', from: 'a@example.com', to: ['a@example.com'], passwordFile };
+    writeFileSync(join(folder.path, 'appliance.yaml'), JSON.stringify({ version: 1, alerts: { mail } }));
+    const { verdict, detail = '' } = examine(folder.path).of('password files') ?? {};
+    return `${verdict}: ${detail}`;
+  };
+  t.regex(
+    verdictOn('/etc/appliance/mail-password'),
+    /^fail: .*mail-password is not where a password file may be\..*alerts\.mail\.passwordFile: it may be in .*secrets/,
+  );
+  t.regex(
+    verdictOn('/run/credentials/remote-support.service/mail'),
+    /^warn: alerts\.mail\.passwordFile.*\$CREDENTIALS_DIRECTORY can’t be seen from a shell/,
+  );
+  mkdirSync(join(folder.path, 'secrets'));
+  const laid = join(folder.path, 'secrets', 'mail');
+  writeFileSync(laid, 'one line\n');
+  chmodSync(laid, 0o644);
+  t.regex(verdictOn(laid), /^fail: .*can be read by other users/);
 });
