@@ -1,6 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import test from 'ava';
 import fc from 'fast-check';
 import type { IssuedLogin } from '../../appliance/identity/login.ts';
+import { insertPasskey } from '../../appliance/identity/passkey-store.ts';
 import { CONFIRMED_MS } from '../../appliance/identity/step-up.ts';
 import { refusal } from '../support/refusal.ts';
 import { codeOf, MINUTE_MS, NEXT_PASSWORD, openTestIdentity, PASSWORD, type TestIdentity } from './open-identity.ts';
@@ -180,6 +182,27 @@ test('C-03 a master admin forces two-step: the member enrols before anything els
   await twoStep.remove(changed.login, code); // not used up by the refusal: nothing of it was committed
   t.is((await at.signIn('ann', NEXT_PASSWORD)).login.stage, 'full');
   await at.close();
+});
+
+test('C-03 attack: a login at forced set-up, where a password is enough, sets up no app beside a second step that is there', async t => {
+  const at = await openTestIdentity();
+  t.teardown(() => at.close());
+  const { members, twoStep } = at.identity;
+  const { id } = await at.member('ann');
+  await members.requireTwoStep(at.asRoot, id, true);
+  const { login } = await at.signIn('ann');
+  t.is(login.stage, 'enrol-two-step');
+  const { secret } = await twoStep.begin(id);
+  await at.store.core.transaction(tx =>
+    insertPasskey(tx, {
+      ...{ id: 'P'.repeat(22), memberId: id, name: 'blue key', rpId: 'support.example.com', transports: [] },
+      ...{ credentialId: randomBytes(32), publicKey: randomBytes(77), counter: 0, createdAt: 1, lastUsedAt: null },
+    }),
+  );
+  t.is(await refusal(twoStep.confirm(login, await codeOf(secret, at.clock.now()))), 'login.refused');
+  const { hasAuthenticatorApp, passkeys } = await members.get(id);
+  t.deepEqual([hasAuthenticatorApp, passkeys], [false, 1]);
+  t.is((await at.signIn('ann')).login.stage, 'two-step');
 });
 
 test('C-03 the second step is asked for when the password changes', async t => {

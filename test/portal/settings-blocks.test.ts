@@ -182,6 +182,28 @@ test('A-05 a password file goes when no version of the settings names it any mor
   t.true(existsSync(second));
 });
 
+test('A-05 of two saves at once neither sweeps away the password that came with the other', async t => {
+  const { ann, as, config, secrets, store } = await open(t);
+  const bea = await as('bea@example.com');
+  const { core } = store;
+  const transaction = core.transaction.bind(core);
+  let isSecondDue = true;
+  // The second is saved when the first is on the disk, and has not swept yet.
+  const pausing: typeof core.transaction = async act => {
+    const done = await transaction(act);
+    if (isSecondDue && config().alerts.mail !== null) {
+      isSecondDue = false;
+      t.is((await bea.post('/mail', 'save', { ...mailOf(SOMEWHERE), password: 'the second' })).status, 303);
+    }
+    return done;
+  };
+  Object.assign(core, { transaction: pausing });
+  t.is((await ann.post('/mail', 'save', { ...mailOf(SOMEWHERE), password: 'the first' })).status, 303);
+  t.false(isSecondDue);
+  t.is(readFileSync(config().alerts.mail?.passwordFile ?? '', 'utf8'), 'the second\n');
+  t.is(secrets().length, 2, 'the first is still in the history');
+});
+
 test('A-05 A-06 mail is tried before it is saved, step by step, by a real server; then saved without typing the password again', async t => {
   const { ann, file, config, audit } = await open(t);
   await using server = await startMailServer('starttls');
