@@ -2,7 +2,7 @@ import test, { type ExecutionContext } from 'ava';
 import { ROOT_GROUP_ID } from '../../appliance/permissions/group-store.ts';
 import type { ChannelSettings } from '../../appliance/sessions/channel.ts';
 import { gatewayToken, sha256 } from '../../appliance/sessions/session-secrets.ts';
-import { master, TestApplet } from '../sessions/open-sessions.ts';
+import { installer, TestApplet } from '../sessions/open-sessions.ts';
 import { servePages } from './ask-pages.ts';
 import { TINA } from './open-pages.ts';
 
@@ -13,7 +13,7 @@ async function serveChannel(t: ExecutionContext, over: Partial<ChannelSettings> 
   const { channels, statuses, sessions } = at.support;
   const texts = { name: 'Printers & paper', greeting: 'Toner, jams.', awayText: 'We are back at 8.' };
   const rules = { isEnabled: true, maxWaiting: 2, groupIds: [ROOT_GROUP_ID] };
-  const channel = await channels.create(master, { ...texts, ...rules, ...over });
+  const channel = await channels.create(installer, { ...texts, ...rules, ...over });
   await statuses.set(TINA, 'available');
   return { at, ask, channel, statuses, sessions, channels, path: `/c/${channel.link}` };
 }
@@ -70,7 +70,7 @@ test('E-01 nobody there, full, off, unknown: each says so, keeps what was typed,
   t.regex(full.text, /All places in the line are taken/);
   t.is(full.headers.refresh, '20');
   t.regex((await ask('POST', path, { fields })).text, /All places[\s\S]*Carl/);
-  await channels.change(master, channel.id, { ...channel, isEnabled: false }, channel.version);
+  await channels.change(installer, channel.id, { ...channel, isEnabled: false }, channel.version);
   t.regex((await ask('GET', path)).text, /This way in is closed/);
   t.is((await ask('POST', path, { fields })).status, 409);
   for (const link of [`/c/${'A'.repeat(22)}`, '/c/short']) t.regex((await ask('GET', link)).text, /leads nowhere/);

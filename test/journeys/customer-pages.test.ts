@@ -10,7 +10,7 @@ import { ROOT_GROUP_ID } from '../../appliance/permissions/group-store.ts';
 import { gatewayToken, sha256 } from '../../appliance/sessions/session-secrets.ts';
 import { BuiltApplets } from '../applet/built-applet.ts';
 import { type CustomerPages, type OpenPagesOptions, openCustomerPages, TINA } from '../customer/open-pages.ts';
-import { master, TestApplet } from '../sessions/open-sessions.ts';
+import { installer, TestApplet } from '../sessions/open-sessions.ts';
 import { type BrowserOptions, openBrowser, type TestBrowser } from '../support/chromium.ts';
 import { look } from '../support/look.ts';
 import { startEdge } from '../support/test-edge.ts';
@@ -41,7 +41,7 @@ const PRINTERS = {
 async function lookAtChannel(t: ExecutionContext, at: CustomerPages, { page, ...browser }: TestBrowser, url: string) {
   const { channels, sessions, statuses } = at.support;
   const rules = { maxWaiting: 1, groupIds: [ROOT_GROUP_ID] };
-  const channel = await channels.create(master, { ...PRINTERS, ...rules });
+  const channel = await channels.create(installer, { ...PRINTERS, ...rules });
   const see = (name: string) => look(t, { ...browser, page }, `customer-channel-${name}`);
   await page.goto(`${url}/c/${channel.link}`);
   await page.getByRole('heading', { name: 'Nobody is here just now' }).waitFor();
@@ -124,7 +124,11 @@ test.serial('E-01 without any script a PIN and a channel’s button lead in too'
   t.timeout(120_000);
   const { at, browser, page, url } = await open(t, {}, { runsScripts: false });
   const { pin } = await at.invite();
-  const channel = await at.support.channels.create(master, { ...PRINTERS, maxWaiting: 5, groupIds: [ROOT_GROUP_ID] });
+  const channel = await at.support.channels.create(installer, {
+    ...PRINTERS,
+    maxWaiting: 5,
+    groupIds: [ROOT_GROUP_ID],
+  });
   await at.support.statuses.set(TINA, 'available');
   await page.goto(`${url}/c/${channel.link}`);
   await page.getByLabel('Your name').fill('Carl');

@@ -24,7 +24,7 @@ import { KeptRecordings } from '../../appliance/recording/kept-recordings.ts';
 import { EndedSessions } from '../../appliance/sessions/ended-sessions.ts';
 import { sha256 } from '../../appliance/sessions/session-secrets.ts';
 import { customerActor } from '../../appliance/sessions/sessions.ts';
-import { master, TestApplet } from '../sessions/open-sessions.ts';
+import { installer, TestApplet } from '../sessions/open-sessions.ts';
 import { bytes, CUSTOMER_ADDRESS, linked, openTestSupport, type TestSupport } from './open-support.ts';
 
 const auditor = { kind: 'member', id: 'auditor', name: 'Ada <b>', address: '192.0.2.99' } as const;
@@ -381,7 +381,7 @@ test('K-03 G-04 the bundle of a session that came by a channel and was never pic
   const { at, desk, trusted } = await makeDesk();
   const { channels, sessions } = at.parts.support;
   const rules = { greeting: '', awayText: '', isEnabled: true, maxWaiting: 5, groupIds: [] };
-  const channel = await channels.create(master, { name: 'Printers', ...rules });
+  const channel = await channels.create(installer, { name: 'Printers', ...rules });
   const said = { name: 'Carl', question: 'It eats <b> paper', language: null };
   const { id } = await sessions.createInChannel(customerActor, channel, said);
   const zip = await taken(desk, id);

@@ -1,6 +1,6 @@
 // A real store, log, tree of groups and session domain, and applets with keys of their own.
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
-import type { Actor } from '../../appliance/audit/entry.ts';
+import { type Actor, applianceActor } from '../../appliance/audit/entry.ts';
 import type { Clock } from '../../appliance/clock.ts';
 import {
   type AppletSigned,
@@ -40,6 +40,8 @@ export function technician(name = 'Tina', id = newId()): Actor & { id: string; n
 }
 
 export const master: Editor = { actor: technician('Mara'), roles: ['master-admin'] };
+/** Where members are real, and Mara is none of them. */
+export const installer: Editor = { actor: applianceActor, roles: ['master-admin'] };
 export const CUSTOMER_ADDRESS = '198.51.100.7';
 
 /** Signs as an applet does; canonical bytes in, r ‖ s out. */
