@@ -241,6 +241,29 @@ test.serial('C-05 a sync is seen before it is applied, and only what was seen is
   );
 });
 
+test.serial('C-05 D-08 a sync that takes the role from who applies it is done to its end', async t => {
+  const { directory, members: accounts, groups } = at.identity;
+  if (directory === null) throw new Error('there is a directory');
+  const [carl, bob] = [
+    await accounts.findByLoginId('carl@example.com'),
+    await accounts.findByLoginId('robert@example.com'),
+  ];
+  if (carl === undefined || bob === undefined) throw new Error('both have an account');
+  t.true(carl.roles.includes('master-admin'));
+  members('masters', 'add', 'Robert');
+  members('support', 'delete', 'Robert');
+  members('masters', 'delete', 'Carl');
+  await directory.apply(asMember(carl), (await directory.preview(asMember(carl))).digest);
+  t.deepEqual((await accounts.get(carl.id)).roles, ['technician']);
+  t.is(await groups.groupOf(bob.id), ROOT_GROUP_ID);
+  t.is((await at.events('directory.synced')).length, 2);
+  members('support', 'add', 'Robert');
+  members('masters', 'add', 'Carl');
+  members('masters', 'delete', 'Robert');
+  await directory.apply(at.asRoot, (await directory.preview(at.asRoot)).digest);
+  t.is(await groups.groupOf(bob.id), at.berlin);
+});
+
 test.serial(
   'C-05 while the directory is down nobody signs in by it, local accounts do, and the log says why',
   async t => {
