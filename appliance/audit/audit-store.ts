@@ -180,6 +180,11 @@ export async function findEntries(
   );
 }
 
+/** Of a month's file, by its index. */
+export async function hasBefore(from: Reader, until: number): Promise<boolean> {
+  return (await from.get('SELECT 1 FROM audit_entry WHERE at < ? LIMIT 1', [until])) !== undefined;
+}
+
 function whereOf(query: AuditQuery, also: Narrowed): { where: string; params: SqlValue[] } {
   const own = conditions(query);
   const parts = [...own.parts, ...also.parts];

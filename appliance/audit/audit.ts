@@ -17,6 +17,7 @@ import {
   findLastHead,
   findMovedEnd,
   forgetPending,
+  hasBefore,
   insertHead,
   insertMoved,
   insertPending,
@@ -57,7 +58,6 @@ export interface FoundPage {
 const MAX_DETAIL_CHARACTERS = 16_384;
 const MOVE_EVERY_MS = 250;
 const MAX_SIGNED_TRIES = 8;
-const CLOCK_STEP_MS = 86_400_000;
 const MAX_MOVED_AT_ONCE = 5000;
 /** What a search for words reads through at most of what is not in an index yet. */
 const MAX_READ_THROUGH = 20_000;
@@ -177,9 +177,10 @@ export class AuditLog {
     take(await this.#searching.pending(core, query, budget));
     for (const month of this.#store.months().toReversed()) {
       if (found.size >= query.limit || budget.stoppedAt !== null) break;
-      if (query.until !== undefined && !this.#mayHold(month, query.until)) continue;
       const database = await this.#store.month(month).catch(ignoreArchived);
-      if (database !== null) take(await this.#searching.month(database.read, this.#ask(month), query, budget));
+      const asked = database === null ? null : await askedOf(database.read, month, query);
+      if (database !== null && asked !== null)
+        take(await this.#searching.month(database.read, this.#ask(month), asked, budget));
       if (query.from !== undefined && monthStart(month) < query.from) break;
     }
     const newestFirst = [...found.values()].sort((a, b) => b.entry.seq - a.entry.seq);
@@ -219,11 +220,6 @@ export class AuditLog {
 
   #ask(month: string): <T>(act: (search: Reader) => Promise<T>) => Promise<T | undefined> {
     return act => this.#index.ask(month, act);
-  }
-
-  /** Entries of before a month stand in its file where the clock was set back: by a little, or from a month that is still to come. */
-  #mayHold(month: string, until: number): boolean {
-    return monthStart(month) - CLOCK_STEP_MS < until || month > monthOf(this.#clock.now());
   }
 
   /** Moves every committed entry to its month's file. @returns how many there were */
@@ -401,6 +397,15 @@ export function monthOf(at: number): string {
 function ignoreArchived(error: unknown): null {
   if (error instanceof ApplianceError && error.code === 'store.archived') return null;
   throw error;
+}
+
+/**
+ * In the file of a later month stand entries of before where the clock was set back: few, which are found by their time.
+ * @returns what is to be looked for in that month; null where nothing can be
+ */
+async function askedOf(month: Reader, name: string, query: AuditQuery): Promise<AuditQuery | null> {
+  if (query.until === undefined || monthStart(name) < query.until) return query;
+  return (await hasBefore(month, query.until)) ? { from: 0, ...query } : null;
 }
 
 function monthStart(month: string): number {

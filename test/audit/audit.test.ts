@@ -155,6 +155,9 @@ test('G-04 what was written behind a clock that was set back is found by its tim
   await written(YEARS_MS);
   await written(-YEARS_MS); // and from a month that is still to come
   t.deepEqual(await until(at.clock.now() + 1), [4, 2]);
+  const while2026 = at.clock.now() + 1;
+  at.clock.skip(YEARS_MS + 86_400_000); // that month has come, and is over
+  t.deepEqual(await until(while2026), [4, 2]);
   await at.close();
 });
 
