@@ -55,7 +55,7 @@ export interface EndedSessions {
 }
 
 export interface KeptRecording {
-  /** Without an ending, below `finished/`. */
+  /** Without an ending, below `finished/`; with it, of a second film. */
   readonly name: string;
   readonly sessionId: SessionId | null;
   /** Of the film and all that is beside it. */

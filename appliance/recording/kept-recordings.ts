@@ -12,6 +12,9 @@ const TWO_DIGITS = /^\d{2}$/;
 /** `080000-<session>-<stream>`, then an ending. */
 const FILE = /^(\d{6}-([A-Za-z0-9_-]{21}[AQgw])-[A-Za-z0-9_-]{22})\.[a-z.]+$/;
 
+/** `<stream>-<session>.second`, in the folder `writing/`. */
+const SECOND = /^[A-Za-z0-9_-]{22}-([A-Za-z0-9_-]{21}[AQgw])\.second$/;
+
 /** The whole name of one, without its ending. */
 const NAME = /^\d{4}\/\d{2}\/\d{2}\/\d{6}-([A-Za-z0-9_-]{22})-[A-Za-z0-9_-]{22}$/;
 
@@ -28,10 +31,12 @@ export interface RecordingFiles {
 
 export class KeptRecordings implements Face, ErasableFilms {
   readonly #finished: string;
+  readonly #writing: string;
 
   /** @param folder of the recording share */
   constructor(folder: string) {
     this.#finished = join(folder, 'finished');
+    this.#writing = join(folder, 'writing');
   }
 
   /** @throws ApplianceError `recording.share-…` */
@@ -45,6 +50,8 @@ export class KeptRecordings implements Face, ErasableFilms {
           for (const day of await this.#list(join(year, month), TWO_DIGITS))
             found.push(...(await this.#ofDay(join(year, month, day))));
         }
+      const isOld = (at: number) => Date.UTC(new Date(at).getUTCFullYear(), new Date(at).getUTCMonth()) < before;
+      for (const { writtenAt, ...second } of await this.#seconds()) if (isOld(writtenAt)) found.push(second);
       return found;
     });
   }
@@ -71,6 +78,7 @@ export class KeptRecordings implements Face, ErasableFilms {
   /** The film, and all that is beside it: manifests, the AVI. @throws ApplianceError `recording.share-…` */
   async remove({ name }: KeptRecording): Promise<void> {
     await attempt(async () => {
+      if (SECOND.test(name)) return rm(join(this.#writing, name), { force: true });
       const folder = join(this.#finished, dirname(name));
       const stem = name.slice(dirname(name).length + 1);
       const files = (await readdir(folder)).filter(file => FILE.exec(file)?.[1] === stem);
@@ -86,14 +94,15 @@ export class KeptRecordings implements Face, ErasableFilms {
     return attempt(async () => {
       const removed = { films: 0, bytes: 0 };
       await this.#checkThere();
+      const found: KeptRecording[] = await this.#seconds();
       for (const day of daysFrom(from, until)) {
         const names = await readdir(join(this.#finished, day)).catch(ifThere);
-        if (names === null) continue;
-        for (const recording of (await this.#ofDay(day)).filter(({ sessionId }) => sessionId === id)) {
-          await this.remove(recording);
-          removed.films++;
-          removed.bytes += recording.bytes;
-        }
+        if (names !== null) found.push(...(await this.#ofDay(day)));
+      }
+      for (const recording of found.filter(({ sessionId }) => sessionId === id)) {
+        await this.remove(recording);
+        removed.films++;
+        removed.bytes += recording.bytes;
       }
       return removed;
     });
@@ -102,6 +111,18 @@ export class KeptRecordings implements Face, ErasableFilms {
   /** The recorder makes the folder before its first film: where it is not, the share is, and nobody knows what is on it. */
   async #checkThere(): Promise<void> {
     await stat(this.#finished);
+  }
+
+  /** Films of streams that were brought once more: nobody shows them, and they go with the others. */
+  async #seconds(): Promise<(KeptRecording & { readonly writtenAt: number })[]> {
+    const found = [];
+    for (const name of (await readdir(this.#writing).catch(ifThere)) ?? []) {
+      const [, session = ''] = SECOND.exec(name) ?? [];
+      if (session === '') continue;
+      const { size, mtimeMs } = await stat(join(this.#writing, name));
+      found.push({ name, sessionId: parseSessionId(session), bytes: size, writtenAt: mtimeMs });
+    }
+    return found;
   }
 
   async #ofDay(day: string): Promise<KeptRecording[]> {

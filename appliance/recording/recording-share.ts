@@ -4,11 +4,14 @@ import { createHash } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { SessionId } from '../guid.ts';
 import { attempt } from './rcrec-disk.ts';
 
 export const RCREC_ENDING = '.rcrec';
 export const MANIFEST_ENDING = '.manifest.json';
 export const AVI_ENDING = '.avi';
+/** Of what is set aside in `writing/`. */
+const SECOND_ENDING = '.second';
 /** In `converting/`: a finished recording of which an AVI may be wanted; its text is where that is. */
 const NOTE_ENDING = '.unconverted';
 /** The same where somebody has asked for it, whatever is kept. */
@@ -169,9 +172,11 @@ export class RecordingShare {
     });
   }
 
-  /** A second film of a stream, which nobody vouches for: out of the way of what is written. */
-  async setAside(name: string): Promise<void> {
-    await attempt(() => rename(this.writingPath(name), join(this.#folder, 'writing', `${name}.second`)));
+  /** A second film of a stream, which nobody vouches for: out of the way of what is written, and known for its session's. */
+  async setAside(name: string, sid: SessionId): Promise<void> {
+    await attempt(() =>
+      rename(this.writingPath(name), join(this.#folder, 'writing', `${name}-${sid}${SECOND_ENDING}`)),
+    );
   }
 
   /** What never held a picture. */

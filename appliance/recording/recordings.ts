@@ -52,6 +52,11 @@ interface FileLeft extends FileBegun {
   readonly output: RcrecDiskOutput;
 }
 
+interface Unfinished {
+  readonly sid: SessionId;
+  readonly finish: () => Promise<void>;
+}
+
 export class Recordings {
   readonly #parts: RecordingsParts;
   readonly #streams = new Map<string, LiveStream>();
@@ -60,7 +65,7 @@ export class Recordings {
   /** Files that could not be read yet: each costs its own stream only, and is looked at again. */
   readonly #unread = new Set<string>();
   /** Files that wait for share or portal, and for nothing else. */
-  readonly #unfinished = new Map<string, () => Promise<void>>();
+  readonly #unfinished = new Map<string, Unfinished>();
   readonly #receipts: Counter;
   #cancel: Cancel | null = null;
   #isRestored = false;
@@ -147,7 +152,7 @@ export class Recordings {
     this.#isTicking = true;
     try {
       if (!this.#isRestored || this.#unread.size > 0) await this.#restoreAll();
-      for (const [name, finish] of this.#unfinished) await this.#tryToFinish(name, finish);
+      for (const [name, left] of this.#unfinished) await this.#tryToFinish(name, left);
       await Promise.all([...this.#streams.values()].map(stream => stream.tick()));
     } catch (error) {
       this.#parts.log.error('recorder.defect', { why: describeError(error) }); // the others go on in a second
@@ -155,13 +160,13 @@ export class Recordings {
     this.#isTicking = false;
   }
 
-  async #tryToFinish(name: string, finish: () => Promise<void>): Promise<void> {
+  async #tryToFinish(name: string, { sid, finish }: Unfinished): Promise<void> {
     try {
       await finish();
       this.#unfinished.delete(name);
     } catch (error) {
       if (isErased(error) || isOther(error)) {
-        await (isErased(error) ? this.#parts.share.discard(name) : this.#parts.share.setAside(name));
+        await (isErased(error) ? this.#parts.share.discard(name) : this.#parts.share.setAside(name, sid));
         this.#unfinished.delete(name);
         return;
       }
@@ -211,7 +216,7 @@ export class Recordings {
       this.#lost.add(name);
       await journal.remove();
       if (file === null) await share.discard(name);
-      else this.#unfinished.set(name, this.#finisher(name, file));
+      else this.#unfinished.set(name, { sid: file.head.sid, finish: this.#finisher(name, file) });
     }
   }
 

@@ -15,6 +15,7 @@ import test from 'ava';
 import { sessionIdFrom, toBase64Url } from '../../appliance/guid.ts';
 import { concat } from '../../appliance/protocol/bytes.ts';
 import { writeToRecorder } from '../../appliance/protocol/recorder-socket.ts';
+import { KeptRecordings } from '../../appliance/recording/kept-recordings.ts';
 import { openFile, playAll } from './open-rcrec.ts';
 import { digestOf, manifestOf, receiptOf, TestRecorder } from './open-recorder.ts';
 import { HEIGHT, random, TestStream, WIDTH } from './test-stream.ts';
@@ -183,6 +184,21 @@ test('H-03 attack: a finished stream that is brought again, shorter, takes nobod
     [[manifest, film], digest, digest],
   );
   await settled();
+  const films = new KeptRecordings(recorder.path('recordings'));
+  const [year, day] = [365 * 86_400_000, 86_400_000];
+  const now = Date.now();
+  const kept = await films.before(now + year);
+  t.deepEqual(
+    kept.map(({ sessionId }) => sessionId),
+    [stream.sid, stream.sid],
+    'retention sees both',
+  );
+  await films.remove(kept[1] as (typeof kept)[number]);
+  t.is(recorder.writing().length, 0);
+  const another = recorder.path('recordings', 'writing', `${toBase64Url(new TestStream().nonce)}-${stream.sid}.second`);
+  writeFileSync(another, 'a film');
+  t.like(await films.removeOf(stream.sid, now - day, now), { films: 1 }, 'and an erasure reaches it');
+  t.false(existsSync(another));
 });
 
 test('H-03 a file that can’t be read when a recorder starts costs its own stream, and no other', async t => {

@@ -122,7 +122,8 @@ export class LiveStream {
       if (isOver || recorder.isDone) await this.#finish();
     } catch (error) {
       if (isErased(error)) return this.#drop('recording.erased', () => share.discard(name));
-      if (isOther(error)) return this.#drop('recording.second-film', () => share.setAside(name));
+      const { sid } = this;
+      if (isOther(error) && sid !== null) return this.#drop('recording.second-film', () => share.setAside(name, sid));
       const known = error instanceof ApplianceError && error.kind !== 'defect';
       if (known) return; // the share or the portal is away: again in a second
       log.error('recording.defect', { stream: name, why: describeError(error) });
