@@ -1,7 +1,7 @@
 // Backups (J-05): consistent copies of every file, sealed to the backup key, opened again and compared before an older
 // one goes. The session keys are not in them: they have a backup of their own under a key of the day (TRUST, "Erasure").
-import { existsSync, mkdtempSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { constants, type Dirent, existsSync, mkdtempSync } from 'node:fs';
+import { access, mkdir, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { identityToRecipient } from 'age-encryption';
 import type { Clock } from '../clock.ts';
@@ -242,11 +242,12 @@ export class Backups {
 
   /** Somebody may have put files of his own there: by a name no manifest may have, no backup could be opened. */
   async #smallFiles(): Promise<{ paths: string[]; leftOut: string[] }> {
-    const { dataFolder, log } = this.#options;
+    const { log } = this.#options;
     const [paths, leftOut]: [string[], string[]] = [['appliance.yaml'], []];
     for (const folder of SMALL_FOLDERS) {
-      if (folder === SECRETS_FOLDER && !existsSync(join(dataFolder, folder))) continue;
-      for (const entry of await readdir(join(dataFolder, folder), { withFileTypes: true })) {
+      const entries = await this.#entriesOf(folder);
+      if (entries === null) leftOut.push(folder);
+      for (const entry of entries ?? []) {
         if (NEVER_BACKED_UP.has(entry.name)) continue;
         const path = `${folder}/${entry.name}`;
         const isFile = entry.isFile() && (folder !== SECRETS_FOLDER || (await this.#isSmall(path)));
@@ -257,9 +258,22 @@ export class Backups {
     return { paths, leftOut };
   }
 
-  /** What isn't is no password. */
+  /** @returns null where what IT has put there can't be looked into: that keeps no backup from being made */
+  async #entriesOf(folder: string): Promise<Dirent[] | null> {
+    const path = join(this.#options.dataFolder, folder);
+    if (folder !== SECRETS_FOLDER) return readdir(path, { withFileTypes: true });
+    return existsSync(path) ? readdir(path, { withFileTypes: true }).catch(() => null) : [];
+  }
+
+  /** What isn't is no password, and what can't be read is none of ours. */
   async #isSmall(path: string): Promise<boolean> {
-    return (await stat(join(this.#options.dataFolder, path))).size <= MAX_SECRET_BYTES;
+    const full = join(this.#options.dataFolder, path);
+    try {
+      await access(full, constants.R_OK);
+      return (await stat(full)).size <= MAX_SECRET_BYTES;
+    } catch {
+      return false;
+    }
   }
 
   /** Opens every file as a restore would, and compares. */

@@ -280,6 +280,14 @@ test('J-05 a backup whose summary a loss of power has emptied is not listed, and
   at.folder[Symbol.dispose]();
 });
 
+test('J-05 what can’t be looked into where IT lays passwords is named, and the backup is made', async t => {
+  const at = await openInstallation();
+  writeFileSync(join(at.dataFolder, 'secrets'), 'as root left it');
+  t.deepEqual((await at.backups.make()).leftOut, ['secrets']);
+  await at.close();
+  at.folder[Symbol.dispose]();
+});
+
 test('J-05 attack: a file that somebody has put beside the keys, whatever its name, does not make a backup that nobody can open', async t => {
   const at = await openInstallation();
   for (const name of ['LDAP_password', 'web-main.key~ old']) writeFileSync(join(at.dataFolder, 'keys', name), name);
