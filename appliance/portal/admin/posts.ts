@@ -32,6 +32,7 @@ export function postRoutes({ guards, pages, keeping: { posts } }: PostsParts): P
   const router: PortalRouter = new Router<PortalState>({ sensitive: true, strict: true });
   const show = async (ctx: PortalContext, refused: Form | null, told: string) => {
     await posts.viewed(sessionOf(ctx).actor); // before it is shown
+    const seen = seenOf(await posts.revision()); // before what it is of: a change between the two is one that was not seen
     const settings = await posts.settings();
     const stored = formWith(typedOf(settings));
     const form = refused === null ? stored : afterFault(refused, stored);
@@ -41,8 +42,7 @@ export function postRoutes({ guards, pages, keeping: { posts } }: PostsParts): P
     const view = { form, choices, queue, told, isOn: isOn === true, withChat: withChat === true };
     pages.show(ctx, 'posts', {
       title: 'CRM post',
-      ...view,
-      seen: seenOf(await posts.revision()),
+      ...{ ...view, seen },
       hasSecret: settings.secret !== '',
       mayTry: settings.url !== '',
     });

@@ -28,9 +28,11 @@ export function ssoIdRoutes({ identity, guards, pages }: SsoIdParts): PortalRout
   const router: PortalRouter = new Router<PortalState>({ sensitive: true, strict: true });
   const { idps, members } = identity;
   const requireMaster = guards.requireRole('master-admin');
-  const show = async (ctx: PortalContext, id: string, form: Form) => {
+  const show = async (ctx: PortalContext, id: string, refused: Form | null) => {
     const { name, singleSignOn } = await members.get(id);
     const link = (await idps.linkOf(id)) ?? null;
+    const stored = formWith({ idpId: link?.idpId ?? '', subject: link?.subject ?? '' });
+    const form = refused === null ? stored : afterFault(refused, stored);
     const providers = (await idps.list()).map(idp => ({
       id: idp.id,
       name: idp.name,
@@ -46,13 +48,9 @@ export function ssoIdRoutes({ identity, guards, pages }: SsoIdParts): PortalRout
       isSaved: ctx.query.saved === 'yes',
     });
   };
-  const stored = async (id: string) => {
-    const link = await idps.linkOf(id);
-    return formWith({ idpId: link?.idpId ?? '', subject: link?.subject ?? '' });
-  };
   router.get(PATH, requireMaster, async ctx => {
     const { id } = parse(ById, ctx.params);
-    await show(ctx, id, await stored(id));
+    await show(ctx, id, null);
   });
   router.post(PATH, requireMaster, async ctx => {
     const { id } = parse(ById, ctx.params);
@@ -63,7 +61,7 @@ export function ssoIdRoutes({ identity, guards, pages }: SsoIdParts): PortalRout
     });
     if (fault === undefined) return;
     ctx.status = fault.status;
-    await show(ctx, id, afterFault(fault.form, await stored(id)));
+    await show(ctx, id, fault.form);
   });
   for (const state of ['on', 'off'] as const) {
     router.post(`${PATH}/${state}`, requireMaster, async ctx => {
