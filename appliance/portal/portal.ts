@@ -64,6 +64,7 @@ import { memberFrame, type Warnings } from './web/member-frame.ts';
 import { foreignOrigin, requireOwnOrigin } from './web/origin.ts';
 import { type Organisation, Pages } from './web/pages.ts';
 import { notFound } from './web/paths.ts';
+import { portalRealm } from './web/way-back.ts';
 
 const EVENTS_PATH = '/technician/events';
 /** In the checkout. */
@@ -153,7 +154,7 @@ export class Portal {
       technicianApi(shared),
       ...(this.#demo === undefined ? [] : [this.#demo.router]),
     ];
-    const app = makeApp({ log, refusals: this.#refusals, pages, assets, routers });
+    const app = makeApp({ log, refusals: this.#refusals, pages, assets, realm: portalRealm, routers });
     this.handle = app.handle;
     this.#upgrades = this.#makeUpgrades();
     this.routes = [...app.routes, ...this.#upgrades.map(({ path, rule }) => ({ method: 'UPGRADE', path, rule }))];

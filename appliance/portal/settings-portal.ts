@@ -29,6 +29,7 @@ import { makeApp } from './web/app.ts';
 import type { Assets } from './web/assets.ts';
 import type { DeclaredRoute } from './web/declared-routes.ts';
 import { type Organisation, Pages } from './web/pages.ts';
+import { settingsRealm } from './web/way-back.ts';
 
 export interface SettingsPortalParts {
   readonly identity: Pick<Identity, 'settingsAccounts'>;
@@ -63,7 +64,7 @@ export class SettingsPortal {
       ...[settingsRoutes, blockRoutes, certificateRoutes, backupRoutes, restoreRoutes].map(routes => routes(shared)),
       ...[updateRoutes, aboutRoutes].map(routes => routes(shared)),
     ];
-    const app = makeApp({ log, refusals: this.#refusals, pages, assets, routers });
+    const app = makeApp({ log, refusals: this.#refusals, pages, assets, realm: settingsRealm, routers });
     this.routes = app.routes;
     this.handle = app.handle;
   }

@@ -23,6 +23,7 @@ import { Guards, markGuard } from './web/guards.ts';
 import { memberFrame } from './web/member-frame.ts';
 import { Pages } from './web/pages.ts';
 import { parse, text, tick } from './web/parse.ts';
+import { portalRealm } from './web/way-back.ts';
 
 const SETUP_COOKIE = '__Host-setup';
 const SETUP_MS = 60 * 60_000;
@@ -101,7 +102,7 @@ export class Setup {
     const refusals = metrics.counter('portal_refusals_total', 'Refused requests, by code.');
     const guards = new Guards(identity);
     const routers = [this.#routes(guards), homeRoutes({ ...parts, guards })];
-    const app = makeApp({ log, refusals, pages: this.#pages, assets, routers });
+    const app = makeApp({ log, refusals, pages: this.#pages, assets, realm: portalRealm, routers });
     this.routes = app.routes;
     this.handle = app.handle;
     this.upgrade = (request, socket) => refuseUpgrade(request, socket, refusals);

@@ -44,7 +44,7 @@ test('C-08 signing out ends the login on the server', async t => {
 
 const WAY_BACK = '__Host-way-back';
 const kept = (path: string) => `${WAY_BACK}=${Buffer.from(path).toString('base64url')}`;
-const signedInWith = async (role: 'auditor' | 'technician', way: string) => {
+const signedInWith = async (role: 'admin' | 'auditor' | 'technician', way: string) => {
   const { loginId = '', password = '' } = appliance.accounts?.[role] ?? {};
   return post(appliance, '/sign-in', { loginId, password }, { ...own(appliance), cookie: way });
 };
@@ -71,6 +71,35 @@ test('C-08 the way back leads to nowhere else, and to no page of another role', 
   for (const path of ['//evil.example/admin', '/admin/../..//evil.example'])
     t.is((await signedInWith('auditor', kept(path))).headers.location, '/admin/audit', path);
   t.is((await signedInWith('technician', kept('/admin/members'))).headers.location, '/technician');
+});
+
+test('C-01 whoever sent a form from a login that had ended comes back to its page, and is told once that nothing was saved', async t => {
+  const cookie = await signInAs(appliance, appliance.accounts?.admin);
+  await post(appliance, '/sign-out', {}, { ...own(appliance), cookie });
+  const send = (from: string, over: Readonly<Record<string, string>> = {}) => {
+    const headers = { cookie, referer: `${appliance.url}${from}`, 'sec-fetch-dest': 'document', ...over };
+    return post(appliance, '/admin/members/new', { name: 'Nora' }, { ...own(appliance), ...headers });
+  };
+  const sent = await send('/admin/members/new?saved=yes&page=2');
+  t.is(sent.status, 401);
+  t.true(sent.text().includes('Your login had ended, so what you sent was not saved.'));
+  t.true(sent.text().includes('you come back to the page'));
+  const [waits = ''] = (sent.headers['set-cookie']?.[0] ?? '').split(';');
+  t.is(waits, kept('!/admin/members/new?page=2'), 'and nothing of what was typed');
+  const back = await signedInWith('admin', waits);
+  t.is(back.headers.location, '/admin/members/new?page=2');
+  const [login, unsaved] = (back.headers['set-cookie'] ?? []).map(one => one.split(';')[0] ?? '');
+  const opened = await appliance.fetch('/admin/members/new', { headers: { cookie: `${login}; ${unsaved}` } });
+  t.true(opened.text().includes('What you sent was not saved:'));
+  t.regex(opened.headers['set-cookie']?.[0] ?? '', /^__Host-way-back=; .*Max-Age=0$/);
+  const wrongOnce = await send('/admin/members/bulk');
+  t.is(wrongOnce.headers['set-cookie']?.[0]?.split(';')[0], kept('!/admin/members'), 'nobody can open what is sent to');
+  for (const [why, headers] of Object.entries({
+    'from elsewhere': { referer: 'https://evil.example/admin/members' },
+    'by a script': { 'sec-fetch-dest': 'empty' },
+    'who was not signed in': { cookie: 'other=1' },
+  }))
+    t.is((await send('/admin/members/new', headers)).headers['set-cookie'], undefined, why);
 });
 
 test('A-08 the sign-in page with style and scripts is at most 20 KB on the wire', async t => {

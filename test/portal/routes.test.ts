@@ -13,6 +13,7 @@ import type { PortalMiddleware, PortalRouter, PortalState } from '../../applianc
 import { markGuard } from '../../appliance/portal/web/guards.ts';
 import { memberFrame } from '../../appliance/portal/web/member-frame.ts';
 import { Pages } from '../../appliance/portal/web/pages.ts';
+import { portalRealm } from '../../appliance/portal/web/way-back.ts';
 import { openTestIdentity, type TestIdentity } from '../identity/open-identity.ts';
 import { newSigner } from '../sessions/open-sessions.ts';
 import { ROOT } from '../support/appliance.ts';
@@ -90,7 +91,7 @@ for (const [name, { add, message }] of Object.entries(careless)) {
     const router: PortalRouter = new Router<PortalState>();
     router.get('/fine', anyone, answer);
     const refusals = new Metrics().counter('refusals', '');
-    const parts = { log: silentLog, refusals, pages, assets, routers: [router] };
+    const parts = { log: silentLog, refusals, pages, assets, realm: portalRealm, routers: [router] };
     t.deepEqual(makeApp(parts).routes, [{ method: 'GET', path: '/fine', rule: ['anyone'] }]);
     add(router);
     t.throws(() => makeApp(parts), { code: 'appliance.defect', message });

@@ -43,6 +43,32 @@ function typedOf(html: string): Record<string, string> {
   };
 }
 
+test('A-05 whoever has to sign in again comes back to the page of the settings, and is told that nothing was saved; no way leads elsewhere', async t => {
+  const { realm, ann } = await open(t);
+  const kept = (path: string) => `__Host-settings-way-back=${Buffer.from(path).toString('base64url')}`;
+  const typed = { referer: 'https://localhost/mail?saved=yes', 'sec-fetch-dest': 'document' };
+  const ask = (method: string, to: string, headers: Readonly<Record<string, string>>, body?: unknown) =>
+    askSocket(realm.socketPath, method, to, undefined, { accept: 'text/html', ...headers }, body);
+  const signIn = (cookie: string) =>
+    ask('POST', '/sign-in', { cookie }, new URLSearchParams({ name: 'ann@example.com', password: PASSWORD }));
+  const opened = await ask('GET', '/backups', { 'sec-fetch-dest': 'document' });
+  t.true(String(opened.headers['set-cookie']).startsWith(kept('/backups')));
+  t.is((await signIn(kept('/backups'))).headers.location, '/backups');
+  await ann.ask('POST', '/sign-out');
+  const sent = await ann.ask('POST', '/mail', new URLSearchParams({ host: 'mail.example.com' }), typed);
+  t.is(sent.status, 401);
+  t.true(sent.body.includes('Your login had ended, so what you sent was not saved.'));
+  t.true(String(sent.headers['set-cookie']).startsWith(`${kept('!/mail')};`));
+  const back = await signIn(kept('!/mail'));
+  t.is(back.headers.location, '/mail');
+  const cookies = [back.headers['set-cookie'] ?? []].flat().map(one => one.split(';')[0]);
+  const page = await ask('GET', '/mail', { cookie: cookies.join('; ') });
+  t.true(page.body.includes('What you sent was not saved:'));
+  t.false((await ask('GET', '/mail', { cookie: cookies[0] ?? '' })).body.includes('was not saved'));
+  for (const path of ['//evil.example/', '/admin/members', '/settings/../..//evil.example'])
+    t.is((await signIn(kept(path))).headers.location, '/settings', path);
+});
+
 test('A-05 a change on the page is a change in the file, comments kept; it waits for the start, is logged and taken back', async t => {
   const { ann, file, config, audit } = await open(t);
   const before = file();

@@ -1,6 +1,7 @@
 // What stands around the pages of the settings: another head and another colour than the admin centre's, so that nobody takes one
 // for the other.
 import type { Frame } from '../web/pages.ts';
+import { settingsRealm, takeUnsaved } from '../web/way-back.ts';
 
 const NAVIGATION = [
   { path: '/settings', label: 'Settings', icon: 'settings' },
@@ -18,10 +19,15 @@ const NAVIGATION = [
 
 export const settingsFrame: Frame = {
   layout: 'settings-layout',
-  view: ({ path, state: { settings } }) => {
+  view: ctx => {
+    const {
+      path,
+      state: { settings },
+    } = ctx;
     const isIn = settings?.login.stage === 'full';
     const here = (one: string) => path === one || path.startsWith(`${one}/`);
     return {
+      isUnsaved: isIn && takeUnsaved(ctx, settingsRealm),
       account: isIn ? { name: settings.account.name } : null,
       navigation: isIn ? NAVIGATION.map(entry => ({ ...entry, here: here(entry.path) })) : [],
     };

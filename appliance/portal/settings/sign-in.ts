@@ -13,6 +13,7 @@ import { emptyForm, type Form, formWith, tryForm } from '../web/forms.ts';
 import { stagePages } from '../web/guards.ts';
 import type { Pages } from '../web/pages.ts';
 import { parse, text } from '../web/parse.ts';
+import { forgetWayBack, settingsRealm, takeWayBack } from '../web/way-back.ts';
 import { type SettingsGuards, settingsSessionOf } from './settings-guards.ts';
 
 export const HOME = '/settings';
@@ -44,11 +45,11 @@ export function settingsSignInRoutes(parts: SettingsSignInParts): PortalRouter {
   return router;
 }
 
-/** The new token goes into the cookie, and the browser to the next stage, or home. */
+/** The new token goes into the cookie, and the browser to the next stage, or where it wanted to go, or home. */
 function follow(ctx: PortalContext, { token, login }: IssuedSettingsLogin): void {
   setCookie(ctx, SETTINGS_COOKIE, token, { sameSite: 'Strict' });
   ctx.status = 303;
-  ctx.redirect(login.stage === 'full' ? HOME : stagePages[login.stage]);
+  ctx.redirect(login.stage === 'full' ? takeWayBack(ctx, settingsRealm, [], HOME) : stagePages[login.stage]);
 }
 
 function addPassword(router: PortalRouter, { accounts, guards, pages }: SettingsSignInParts): void {
@@ -73,6 +74,7 @@ function addPassword(router: PortalRouter, { accounts, guards, pages }: Settings
     const token = findCookie(ctx.headers.cookie, SETTINGS_COOKIE);
     if (token !== undefined) await accounts.logins.signOut(token);
     clearCookie(ctx, SETTINGS_COOKIE);
+    forgetWayBack(ctx, settingsRealm);
     ctx.set('Clear-Site-Data', '"cache"');
     ctx.status = 303;
     ctx.redirect('/sign-in');

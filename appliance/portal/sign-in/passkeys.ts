@@ -9,7 +9,7 @@ import { sessionOf, stagePages } from '../web/guards.ts';
 import { pageOrigin } from '../web/origin.ts';
 import { homeOf } from '../web/pages.ts';
 import { parse, passkeyAnswer, text } from '../web/parse.ts';
-import { takeWayBack } from '../web/way-back.ts';
+import { portalRealm, takeWayBack } from '../web/way-back.ts';
 import { follow, type SignInParts, showEnrolment, showSignIn, showTwoStep } from './sign-in.ts';
 
 /** Binds a challenge to the browser that asked for it, before anybody is signed in. */
@@ -56,7 +56,9 @@ function addEnrolment(router: PortalRouter, parts: SignInParts): void {
       const { token, login, recoveryCodes } = await identity.passkeys.add(before, { name, answer, origin });
       setCookie(ctx, LOGIN_COOKIE, token, { sameSite: 'Lax' });
       const next =
-        login.stage === 'full' ? takeWayBack(ctx, member.roles, homeOf(member.roles)) : stagePages[login.stage];
+        login.stage === 'full'
+          ? takeWayBack(ctx, portalRealm, member.roles, homeOf(member.roles))
+          : stagePages[login.stage];
       pages.show(ctx, 'recovery-codes', { title: 'Recovery codes', codes: recoveryCodes, next });
     });
     if (fault === undefined) return;

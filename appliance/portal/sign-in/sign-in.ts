@@ -12,7 +12,7 @@ import { type Guards, sessionOf, stagePages } from '../web/guards.ts';
 import { pageOrigin } from '../web/origin.ts';
 import { homeOf, type Pages } from '../web/pages.ts';
 import { parse, text } from '../web/parse.ts';
-import { forgetWayBack, takeWayBack } from '../web/way-back.ts';
+import { forgetWayBack, portalRealm, takeWayBack } from '../web/way-back.ts';
 import { showSending } from './send.ts';
 
 const SignIn = z.strictObject({ loginId: text, password: text });
@@ -39,7 +39,7 @@ export async function follow(ctx: PortalContext, { token, login }: IssuedLogin, 
   setCookie(ctx, LOGIN_COOKIE, token, { sameSite: 'Lax' });
   const { roles } = await identity.members.get(login.memberId);
   ctx.status = 303;
-  ctx.redirect(login.stage === 'full' ? takeWayBack(ctx, roles, homeOf(roles)) : stagePages[login.stage]);
+  ctx.redirect(login.stage === 'full' ? takeWayBack(ctx, portalRealm, roles, homeOf(roles)) : stagePages[login.stage]);
 }
 
 export async function showSignIn(ctx: PortalContext, { identity, pages }: SignInParts, form: Form): Promise<void> {
@@ -105,7 +105,7 @@ function addPassword(router: PortalRouter, parts: SignInParts): void {
     const sending = found === undefined ? null : await identity.singleSignOn.logoutOf(found.login);
     if (token !== undefined) await identity.logins.signOut(token);
     clearCookie(ctx, LOGIN_COOKIE);
-    forgetWayBack(ctx);
+    forgetWayBack(ctx, portalRealm);
     ctx.set('Clear-Site-Data', '"cache"');
     if (sending !== null) return showSending(ctx, parts.pages, sending, 'Signing out');
     ctx.status = 303;
@@ -142,7 +142,7 @@ function addEnrolment(router: PortalRouter, parts: SignInParts): void {
       setCookie(ctx, LOGIN_COOKIE, issued.token, { sameSite: 'Lax' });
       const { roles } = await identity.members.get(issued.login.memberId);
       const { stage } = issued.login;
-      const next = stage === 'full' ? takeWayBack(ctx, roles, homeOf(roles)) : stagePages[stage];
+      const next = stage === 'full' ? takeWayBack(ctx, portalRealm, roles, homeOf(roles)) : stagePages[stage];
       pages.show(ctx, 'recovery-codes', { title: 'Recovery codes', codes: issued.recoveryCodes, next });
     });
     if (fault === undefined) return;

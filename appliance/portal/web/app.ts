@@ -12,6 +12,7 @@ import { peerAddress, securityHeaders } from './headers.ts';
 import { ownOriginWrites } from './origin.ts';
 import type { Pages } from './pages.ts';
 import { exactPaths } from './paths.ts';
+import type { Realm } from './way-back.ts';
 
 const MAX_BODY = '64kb';
 /** Of what identity providers write: 256 KiB in base64, and the form's own escapes. */
@@ -26,6 +27,7 @@ export interface AppParts {
   readonly refusals: Counter;
   readonly pages: Pages;
   readonly assets: Assets;
+  readonly realm: Realm;
   readonly routers: readonly PortalRouter[];
 }
 
@@ -53,13 +55,13 @@ const plainForms: Middleware<PortalState> = (ctx, next) => {
 };
 
 /** @throws ApplianceError `appliance.defect` when a route does not say who may use it */
-export function makeApp({ log, refusals, pages, assets, routers }: AppParts): App {
+export function makeApp({ log, refusals, pages, assets, realm, routers }: AppParts): App {
   const routes = declaredRoutes(routers);
   const app = new Koa<PortalState>(); // never `proxy: true`: the peer's address comes from the gateway alone
   app.on('error', error => log.error('portal.answer-failed', { why: String(error) }));
   app.use(securityHeaders);
   app.use(compressPages);
-  app.use(answerErrors({ log, refusals, pages }));
+  app.use(answerErrors({ log, refusals, pages, realm, routes }));
   app.use(peerAddress);
   app.use(exactPaths);
   app.use(ownOriginWrites);

@@ -3,10 +3,11 @@ import { ApplianceError, describeError, type ErrorKind } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { Counter } from '../../metrics.ts';
 import type { PortalContext, PortalMiddleware } from './context.ts';
+import type { DeclaredRoute } from './declared-routes.ts';
 import { sentence } from './forms.ts';
 import { stagePages } from './guards.ts';
 import type { Pages } from './pages.ts';
-import { keepWayBack } from './way-back.ts';
+import { keepUnsaved, keepWayBack, type Realm } from './way-back.ts';
 
 const kindOf: Record<number, ErrorKind> = { 400: 'malformed', 413: 'malformed', 415: 'malformed', 404: 'missing' };
 /** Where protocol/console-api.ts says what an answer looks like. */
@@ -23,7 +24,15 @@ const titles: Readonly<Record<ErrorKind, string>> = {
   defect: 'Something went wrong',
 };
 
-export function answerErrors(parts: { log: Log; refusals: Counter; pages: Pages }): PortalMiddleware {
+export interface ErrorParts {
+  readonly log: Log;
+  readonly refusals: Counter;
+  readonly pages: Pages;
+  readonly realm: Realm;
+  readonly routes: readonly DeclaredRoute[];
+}
+
+export function answerErrors(parts: ErrorParts): PortalMiddleware {
   return async (ctx, next) => {
     try {
       await next();
@@ -41,8 +50,8 @@ export function answerErrors(parts: { log: Log; refusals: Counter; pages: Pages 
       ctx.set('Cache-Control', 'no-store');
       if (ctx.path.startsWith(CONSOLE_API)) ctx.body = { error: presentError(ctx, error) };
       else if (wantsJson(ctx)) ctx.body = presentError(ctx, error);
-      else if (SIGN_IN_CODES.has(error.code) && ctx.method === 'GET') sendToSignIn(ctx);
-      else showError(ctx, parts.pages, error);
+      else if (SIGN_IN_CODES.has(error.code) && ctx.method === 'GET') sendToSignIn(ctx, parts.realm);
+      else showError(ctx, parts, error);
     }
   };
 }
@@ -60,7 +69,9 @@ function presentError(ctx: PortalContext, error: ApplianceError) {
   return { code: error.code, message, hint, requestId: ctx.state.requestId };
 }
 
-function showError(ctx: PortalContext, pages: Pages, error: ApplianceError): void {
+function showError(ctx: PortalContext, { pages, realm, routes }: ErrorParts, thrown: ApplianceError): void {
+  const isEnded = SIGN_IN_CODES.has(thrown.code) && (ctx.state.session ?? ctx.state.settings) === undefined;
+  const error = isEnded ? ended(thrown, keepUnsaved(ctx, realm, routes)) : thrown;
   const { message, ...told } = presentError(ctx, error);
   const back =
     error.kind === 'unauthenticated'
@@ -69,10 +80,18 @@ function showError(ctx: PortalContext, pages: Pages, error: ApplianceError): voi
   pages.show(ctx, 'error', { title: titles[error.kind], message: sentence(message), back, ...told });
 }
 
-function sendToSignIn(ctx: PortalContext): void {
+/** @param isBack whether he comes back to where he typed; undefined where no login had ended */
+function ended(error: ApplianceError, isBack: boolean | undefined): ApplianceError {
+  if (isBack === undefined) return error;
+  return new ApplianceError(error.kind, error.code, 'your login had ended, so what you sent was not saved', {
+    hint: isBack ? 'Sign in again, and you come back to the page you sent it from.' : '',
+  });
+}
+
+function sendToSignIn(ctx: PortalContext, realm: Realm): void {
   const { login } = ctx.state.session ?? ctx.state.settings ?? {};
   const stage = login?.stage;
-  if (stage === undefined) keepWayBack(ctx);
+  if (stage === undefined) keepWayBack(ctx, realm);
   ctx.redirect(stage === undefined ? '/sign-in' : stagePages[stage]);
 }
 

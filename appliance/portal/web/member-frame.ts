@@ -1,6 +1,7 @@
 // What stands around the portal's pages: who is signed in, where he may go, and what he is to be told.
 import type { Role } from '../../identity/member.ts';
 import type { Frame } from './pages.ts';
+import { portalRealm, takeUnsaved } from './way-back.ts';
 
 export interface Warnings {
   /** What needs a person. */
@@ -42,7 +43,11 @@ const NAVIGATION: readonly NavigationEntry[] = [
 export function memberFrame(warningsFor: (roles: readonly Role[]) => Warnings = () => noWarnings): Frame {
   return {
     layout: 'layout',
-    view: ({ path, state: { session } }) => {
+    view: ctx => {
+      const {
+        path,
+        state: { session },
+      } = ctx;
       const isIn = session?.login.stage === 'full';
       const { alerts, isDeletionWaiting, unrecorded } = isIn ? warningsFor(session.member.roles) : noWarnings;
       return {
@@ -50,6 +55,7 @@ export function memberFrame(warningsFor: (roles: readonly Role[]) => Warnings = 
         alerts: path.startsWith('/admin/status') ? [] : alerts,
         isWarned: isDeletionWaiting && path !== '/admin/retention',
         unrecorded,
+        isUnsaved: isIn && takeUnsaved(ctx, portalRealm),
         navigation: isIn ? navigationOf(path, session.member.roles) : [],
       };
     },
