@@ -1,7 +1,9 @@
 // The pages of members: found by name page by page, changed several at once, put into groups and given parts of the tree.
+import { request } from 'node:http';
 import test, { type ExecutionContext } from 'ava';
 import type { Role } from '../../appliance/identity/member.ts';
 import { ROOT_GROUP_ID } from '../../appliance/permissions/group-store.ts';
+import { UNSEEN_MS } from '../../appliance/portal/admin/unseen-passwords.ts';
 import { PASSWORD } from '../identity/open-identity.ts';
 import { askSocket } from './ask-socket.ts';
 import { openTestDesk } from './open-support.ts';
@@ -292,4 +294,80 @@ test('D-08 what a large file would change is looked at page by page, what is wro
   const made = await post('/admin/members/import/apply', { csv: few, digest: fewDigest });
   const passwords = /<textarea id="passwords"[^>]*>([^<]*)</.exec(made.body)?.[1] ?? '';
   t.regex(passwords, /^loginId,password\r\np0@few\.example\.com,[a-z0-9-]{19}\r\n/);
+});
+
+/** An import that makes two members, and whose connection drops while it runs. @param page the page of imports, meanwhile */
+async function importAndDrop(
+  t: ExecutionContext,
+  at: Pick<Awaited<ReturnType<typeof open>>, 'identity' | 'asRoot' | 'socketPath'>,
+  token: string,
+  page: () => Promise<string>,
+  name: string,
+): Promise<void> {
+  const { exchange } = at.identity;
+  const csv = `loginId,name,roles\n${name}-1@example.com,One,technician\n${name}-2@example.com,Two,technician`;
+  const form = new FormData();
+  form.set('csv', csv);
+  form.set('digest', (await exchange.plan(at.asRoot, csv)).digest);
+  const body = new Response(form);
+  const headers = {
+    ...{ host: 'localhost', origin: 'https://localhost', 'x-appliance-peer': '192.0.2.7' },
+    ...{ cookie: `__Host-login=${token}`, 'content-type': body.headers.get('content-type') ?? '' },
+  };
+  const path = '/admin/members/import/apply';
+  const asked = request({ socketPath: at.socketPath, method: 'POST', path, agent: false, headers });
+  const gone = new Promise(resolve => asked.on('error', resolve));
+  const apply = exchange.apply.bind(exchange);
+  const { promise: applied, resolve } = Promise.withResolvers<void>();
+  exchange.apply = async (...given) => {
+    exchange.apply = apply;
+    asked.destroy();
+    t.true((await page()).includes('An import of yours is still running.'));
+    const outcome = await apply(...given);
+    setImmediate(resolve);
+    return outcome;
+  };
+  asked.end(await body.text());
+  await Promise.all([applied, gone]);
+}
+
+test('D-08 passwords of an import whose connection dropped wait for the login that made them, are shown once, and are gone in time and with the login', async t => {
+  const at = await open(t);
+  const { logins } = at.identity;
+  const ann = await at.as('ann@example.com', 'master-admin');
+  const { token, login } = await at.signIn('ann@example.com', PASSWORD);
+  const ask = (method: string, path: string) => askSocket(at.socketPath, method, path, token, { accept: 'text/html' });
+  const page = async () => {
+    const { status, body } = await ask('GET', '/admin/members/exchange');
+    t.is(status, 200);
+    return body;
+  };
+  const drop = (name: string) => importAndDrop(t, at, token, page, name);
+  await drop('a');
+  await drop('b');
+  t.true((await page()).includes('its 4 passwords were not seen yet'));
+  t.false((await ann.get('/admin/members/exchange')).body.includes('not seen yet'), 'another login of the same member');
+  const shown = await ask('POST', '/admin/members/import/passwords');
+  const passwords = [...shown.body.matchAll(/<td>([ab]-\d@example\.com)<\/td><td><code>([^<]+)</g)];
+  t.deepEqual(
+    passwords.map(([, loginId]) => loginId),
+    ['a-1@example.com', 'a-2@example.com', 'b-1@example.com', 'b-2@example.com'],
+  );
+  t.is((await at.signIn('b-2@example.com', passwords[3]?.[2] ?? '')).login.stage, 'change-password');
+  t.false((await page()).includes('not seen yet'), 'shown once');
+  t.true((await ask('POST', '/admin/members/import/passwords')).body.includes('No passwords wait here any more.'));
+  await drop('c');
+  at.clock.advance(UNSEEN_MS - 1);
+  t.true((await page()).includes('its 2 passwords were not seen yet'));
+  at.clock.advance(1);
+  t.false((await page()).includes('not seen yet'), 'their time is over');
+  await drop('d');
+  const timers = at.clock.timers;
+  await logins.signOut(token);
+  t.is(at.clock.timers, timers - 1, `gone with the login ${login.id}`);
+  for (const { detail } of await at.entries())
+    t.false(
+      passwords.some(([, , password = '']) => JSON.stringify(detail).includes(password)),
+      'in no log',
+    );
 });

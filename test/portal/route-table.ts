@@ -80,6 +80,7 @@ export const routeTable: Readonly<Record<string, readonly string[]>> = {
   'master-admin': [
     ...['GET /admin/members/exchange', 'POST /admin/members/export'],
     ...['POST /admin/members/import', 'POST /admin/members/import/apply'],
+    'POST /admin/members/import/passwords',
     ...['GET /admin/password-policy', 'POST /admin/password-policy', 'POST /admin/passkey-policy'],
     ...['GET /admin/directory', 'POST /admin/directory/test', 'POST /admin/directory/preview'],
     'POST /admin/directory/apply',

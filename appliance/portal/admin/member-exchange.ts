@@ -1,6 +1,7 @@
 // Members as a file, for master admins: an export, and an import that is looked at before it is applied (D-08).
 import Router from '@koa/router';
 import { z } from 'zod';
+import type { Clock } from '../../clock.ts';
 import type { Identity } from '../../identity/identity.ts';
 import type { ImportOutcome, ImportPlan } from '../../identity/member-exchange.ts';
 import {
@@ -16,6 +17,7 @@ import { type Guards, sessionOf } from '../web/guards.ts';
 import { readMultipart } from '../web/multipart.ts';
 import type { Pages } from '../web/pages.ts';
 import { parse } from '../web/parse.ts';
+import { UnseenPasswords } from './unseen-passwords.ts';
 
 const MAX_BYTES = 4 * 1024 * 1024;
 const PAGE = 100;
@@ -37,6 +39,7 @@ const kinds: Record<Exclude<ImportKind, 'same'>, readonly [badge: string, label:
 export interface MemberExchangeParts {
   readonly identity: Identity;
   readonly guards: Guards;
+  readonly clock: Clock;
   readonly pages: Pages;
 }
 
@@ -45,11 +48,16 @@ interface Shown {
   readonly csv?: string;
   readonly plan?: ImportPlan;
   readonly page?: number;
-  readonly outcome?: ImportOutcome;
+  readonly outcome?: Outcome;
 }
 
-export function memberExchangeRoutes({ identity, guards, pages }: MemberExchangeParts): PortalRouter {
+/** Of an import just now, or what is left of one that nobody saw. */
+type Outcome = Pick<ImportOutcome, 'passwords'> & Partial<ImportOutcome>;
+
+export function memberExchangeRoutes({ identity, guards, pages, clock }: MemberExchangeParts): PortalRouter {
   const router: PortalRouter = new Router<PortalState>({ sensitive: true, strict: true });
+  const unseen = new UnseenPasswords(clock);
+  identity.logins.onEnded(loginId => unseen.forget(loginId));
   const requireMaster = guards.requireRole('master-admin');
   const show = async (ctx: PortalContext, { form = emptyForm, csv = '', plan, page: at = 1, outcome }: Shown) => {
     const { temporaryDays } = await identity.passwords.policy();
@@ -59,6 +67,7 @@ export function memberExchangeRoutes({ identity, guards, pages }: MemberExchange
       ...{ form, csv, columns: memberColumns, most: MAX_IMPORT_LINES, passwords: MAX_IMPORT_PASSWORDS },
       plan: plan === undefined ? null : presentPlan(plan, at),
       outcome: outcome === undefined ? null : presentOutcome(outcome),
+      unseen: unseen.of(sessionOf(ctx).login.id),
     });
   };
   router.get('/admin/members/exchange', requireMaster, ctx => show(ctx, {}));
@@ -85,8 +94,13 @@ export function memberExchangeRoutes({ identity, guards, pages }: MemberExchange
   });
   act('/admin/members/import/apply', async (ctx, fields) => {
     const { csv, digest } = parse(Apply, fields);
-    return { outcome: await identity.exchange.apply(sessionOf(ctx).actor, csv, digest) };
+    const { login, actor } = sessionOf(ctx);
+    return { outcome: await unseen.run(login.id, ctx.res, () => identity.exchange.apply(actor, csv, digest)) };
   });
+  // Sent and not opened: they are gone when they were seen.
+  router.post('/admin/members/import/passwords', requireMaster, ctx =>
+    show(ctx, { outcome: { passwords: unseen.take(sessionOf(ctx).login.id, ctx.res) } }),
+  );
   return router;
 }
 
@@ -114,12 +128,13 @@ function presentPlan({ lines, counts, digest }: ImportPlan, wanted: number) {
   };
 }
 
-function presentOutcome({ counts, passwords }: ImportOutcome) {
+function presentOutcome({ counts, passwords }: Outcome) {
   const isMany = passwords.length > LISTED;
   const list = isMany
     ? presentCsv([['loginId', 'password'], ...passwords.map(one => [one.loginId, one.password])])
     : '';
-  return { passwords, isMany, list, text: countsOf(counts), hasNone: hasNoPasswords(counts) };
+  const text = counts === undefined ? null : countsOf(counts);
+  return { passwords, isMany, list, text, hasNone: counts !== undefined && hasNoPasswords(counts) };
 }
 
 function hasNoPasswords({ create }: ImportPlan['counts']): boolean {
