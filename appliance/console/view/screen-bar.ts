@@ -42,6 +42,7 @@ export function screenBar(
   const { screen } = session;
   const isLive = screen.live !== null;
   return html`<div class="screen-bar" role="toolbar" aria-label="Screen">
+    <div class="bar-acts">
     ${control(session, acts)} ${recording(session, acts)}
     <span class="bar-group">
       ${flipper('isFit', state, acts, 'scan', 'Fit', !isLive)}
@@ -61,7 +62,7 @@ export function screenBar(
         ${icon('camera')}<span class="bar-words">Screenshot</span>
       </button>
     </span>
-    <span class="grow"></span>
+    </div>
     <span class="bar-group">${sides(session, state, acts)}</span>
     <button
       type="button"
