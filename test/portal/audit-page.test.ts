@@ -77,7 +77,7 @@ test('G-04 the log is searched by session, group, channel and customer, all of i
   const found = async (query: Record<string, string>) => shown((await look({ event: 'session.', ...query })).body);
   t.deepEqual(await found({ session: carl.id }), ofCarl);
   t.deepEqual(await found({ group: groupId }), ofZoe);
-  t.true((await look({ group: groupId })).body.includes('groupId: Berlin'), 'a group goes by its name');
+  t.true((await look({ group: groupId })).body.includes('group: Berlin'), 'a group goes by its name');
   const ofChloe = await seqOf(chloe.id);
   t.deepEqual(await found({ group: ROOT_GROUP_ID }), [...ofChloe, ...ofCarl, ...ofZoe], 'with the groups below it');
   t.deepEqual(await found({ channel: printers.id }), ofChloe);

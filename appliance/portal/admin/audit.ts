@@ -12,6 +12,7 @@ import type { Groups } from '../../permissions/groups.ts';
 import type { Channels } from '../../sessions/channels.ts';
 import type { AuditDesk, LogCriteria } from '../audit-desk.ts';
 import type { PortalContext, PortalRouter, PortalState } from '../web/context.ts';
+import { detailParts, subjectPart } from '../web/detail-words.ts';
 import { type Form, formWith, tryForm } from '../web/forms.ts';
 import { type Guards, sessionOf } from '../web/guards.ts';
 import type { Pages } from '../web/pages.ts';
@@ -186,9 +187,7 @@ function pageOf(filter: LogFilter, before: number | null): string {
 
 /** @param named login ids and paths of groups that are there, by their ids */
 function present(entry: StoredEntry['entry'], named: ReadonlyMap<string, string>) {
-  const detail = Object.entries(entry.detail).map(
-    ([name, value]) => `${name}: ${named.get(String(value)) ?? String(value)}`,
-  );
+  const subject = subjectPart(entry.subject, named);
   return {
     seq: entry.seq,
     at: new Date(entry.at).toISOString().replace('T', ' ').slice(0, 19),
@@ -196,7 +195,7 @@ function present(entry: StoredEntry['entry'], named: ReadonlyMap<string, string>
     who: entry.actor.name ?? entry.actor.kind,
     address: entry.actor.address ?? '',
     session: entry.sessionId,
-    subject: named.get(entry.subject ?? '') ?? entry.subject ?? '',
-    detail: detail.join(' · '),
+    subject: subject === null ? [] : [subject],
+    detail: detailParts(entry.detail, named),
   };
 }

@@ -6,6 +6,7 @@ import { attestedPart } from '../../protocol/recording-proof.ts';
 import type { ChatLine } from '../../sessions/chat.ts';
 import { SPEEDS } from '../player/playback.ts';
 import type { SeenAvi, SeenSession, SessionHead, SessionRecording } from '../session-desk.ts';
+import { detailParts } from '../web/detail-words.ts';
 
 /** What an entry is marked as. */
 interface Badge {
@@ -76,12 +77,11 @@ function factsOf(head: SessionHead): { name: string; value: string }[] {
 function presentEntry(entry: AuditEntry, texts: ReadonlyMap<string, ChatLine>) {
   const { seq, at, event, actor, subject, detail } = entry;
   const said = event === 'chat.line' ? texts.get(subject ?? '') : undefined;
-  const details = Object.entries(detail).map(([name, value]) => `${name}: ${String(value)}`);
   return {
     ...{ seq, at, event, clock: timeOf(at).slice(11), day: timeOf(at).slice(0, 10), badge: badgeOf(entry) },
     who: actor.name ?? actor.kind,
     address: actor.address ?? '',
-    detail: details.join(' · '),
+    detail: detailParts(detail),
     consent: consentOf(entry),
     isChat: event === 'chat.line',
     chat: said?.text ?? null,
