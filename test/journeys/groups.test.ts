@@ -82,6 +82,29 @@ async function importMembers(t: ExecutionContext, admin: TestBrowser): Promise<v
   await page.getByRole('dialog').getByRole('button', { name: 'Yes' }).click();
   await page.getByText('Applied: 1 new').waitFor();
   await page.getByRole('row', { name: /^zoe@example.com/ }).waitFor();
+  await isAskedWho(t, admin);
+}
+
+/** Before several are changed at once, who and how many are named. */
+async function isAskedWho(t: ExecutionContext, admin: TestBrowser): Promise<void> {
+  const { page } = admin;
+  await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Members' }).click();
+  const boxes = page.locator('input[data-ticked]:not(:disabled)');
+  const names = await boxes.evaluateAll(all => all.map(one => one.getAttribute('data-ticked')));
+  const asked = async () => {
+    await page.getByRole('button', { name: 'Disable' }).click();
+    const dialog = page.getByRole('dialog');
+    const question = await dialog.locator('p').textContent();
+    await dialog.getByRole('button', { name: 'Cancel' }).click();
+    return question;
+  };
+  const zoe = page.getByRole('row', { name: /zoe@example.com/ }).getByRole('checkbox');
+  await zoe.check();
+  t.is(await asked(), 'Disable Zoë? All their logins end at once.');
+  await page.locator('input[data-tick-all]').check();
+  t.true(names.length > 3, 'enough for “more”');
+  const told = `${names.slice(0, 3).join(', ')} and ${names.length - 3} more`;
+  t.is(await asked(), `Disable ${names.length} members: ${told}? All their logins end at once.`);
 }
 
 /** Two groups are ticked, one permission is set for both: looked at first, then done. */

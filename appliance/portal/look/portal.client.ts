@@ -4,7 +4,7 @@ import { keepLive } from '../admin/live.client.ts';
 import { watchTree } from '../admin/tree.client.ts';
 import { groupPin, showBusy } from '../customer/pin.client.ts';
 import { watchMeter } from './meter.client.ts';
-import { watchTickAll } from './tick-all.client.ts';
+import { askOfTicked, watchTickAll } from './tick-all.client.ts';
 
 function switchTheme(): void {
   const isDarkNow =
@@ -93,7 +93,8 @@ document.addEventListener('keydown', event => {
 document.addEventListener('submit', async event => {
   const { target: form, submitter } = event;
   if (!(form instanceof HTMLFormElement)) return;
-  const question = submitter?.dataset.confirm ?? form.dataset.confirm;
+  const given = submitter?.dataset.confirm ?? form.dataset.confirm;
+  const question = given && askOfTicked(form, given);
   if (question === undefined) return;
   event.preventDefault();
   if (!(await ask(question))) return;
