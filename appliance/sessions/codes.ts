@@ -1,6 +1,7 @@
 // The short string (B-04): technician and customer each say whether they read the same code on this very link. Only when
 // both said so are the codes compared. What one of them said is kept for the life of this process and that link alone. The
-// technician may be the first to know of a link: what he says of it waits until the customer's side has told of it, too.
+// technician may be the first to know of a link: his yes waits until the customer's side has told of it, too. His no is told at once,
+// for with somebody between the two the customer's side never tells of that link.
 import type { Actor } from '../audit/entry.ts';
 import { ApplianceError } from '../errors.ts';
 import type { SessionId } from '../guid.ts';
@@ -24,7 +25,7 @@ interface Word {
 export class Codes {
   readonly #sessions: Sessions;
   readonly #said = new Map<SessionId, Said>();
-  /** The technician's last, of a link that is not known here yet. */
+  /** The technician's yes, his last word, of a link that is not known here yet. */
   readonly #early = new Map<SessionId, Word>();
   readonly #stop;
 
@@ -41,11 +42,12 @@ export class Codes {
    * @throws ApplianceError `session.other-link` for the customer, `session.over`
    */
   async say(sessionId: SessionId, side: Side, word: Word): Promise<boolean> {
-    if (side === 'technician') this.#early.set(sessionId, word); // before it is asked for: it may become known meanwhile
+    if (side === 'technician' && !word.match) this.#early.delete(sessionId);
+    else if (side === 'technician') this.#early.set(sessionId, word); // before it is asked for: it may become known meanwhile
     const session = await this.#sessions.get(sessionId);
     if (isOver(session.state)) this.#forget(sessionId);
     if (side === 'customer' || isOver(session.state)) checkLink(session, word.linkId);
-    else if (session.linkId !== word.linkId || !this.#takeEarly(sessionId, word)) return false;
+    else if (word.match && (session.linkId !== word.linkId || !this.#takeEarly(sessionId, word))) return false;
     return this.#count(session, side, word);
   }
 
@@ -58,10 +60,11 @@ export class Codes {
 
   async #count(session: SessionRow, side: Side, { actor, linkId, match }: Word): Promise<boolean> {
     if (!match) {
-      this.#said.delete(session.id);
+      if (this.#said.get(session.id)?.linkId === linkId) this.#said.delete(session.id);
       const change = { actor, log: 'session.codes-differ', detail: { linkId, side } };
-      const check = (now: SessionRow) => checkLink(now, linkId);
-      await this.#sessions.note(session.id, { ...change, check, changes: { areCodesCompared: false } });
+      const check = (now: SessionRow) => (side === 'customer' ? checkLink(now, linkId) : undefined);
+      const changes = session.linkId === linkId ? { changes: { areCodesCompared: false } } : {};
+      await this.#sessions.note(session.id, { ...change, check, ...changes });
       return false;
     }
     const before = this.#said.get(session.id);
