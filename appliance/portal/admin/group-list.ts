@@ -79,7 +79,7 @@ async function showTree(ctx: PortalContext, { groups, pages }: GroupParts, words
   const given = form.values.groups;
   const ticked = new Set<string>(Array.isArray(given) ? given : []);
   const roots = growTrees(sight, ticked);
-  const [changed] = /^\d{1,3}$/.exec(String(ctx.query.changed)) ?? [];
+  const [changed] = /^\d{1,4}$/.exec(String(ctx.query.changed)) ?? [];
   const note =
     changed === undefined ? '' : `Done: ${changed} ${changed === '1' ? 'group' : 'groups'} changed. It holds at once.`;
   const places = placesFor(sight);

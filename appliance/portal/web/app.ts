@@ -17,9 +17,9 @@ import type { Realm } from './way-back.ts';
 const MAX_BODY = '64kb';
 /** Of what identity providers write: 256 KiB in base64, and the form's own escapes. */
 const MAX_SAML_BODY = '400kb';
-/** A mapping of 200 rows, with the form's own escapes. */
-const MAX_MAPPING_BODY = '400kb';
-const MAPPING_FORM = '/directory';
+/** A mapping of 200 rows, with the form's own escapes; 2,000 groups that are ticked, each with what it was. */
+const MAX_LONG_BODY = '400kb';
+const LONG_FORM = /^\/(?:directory|admin\/groups\/bulk(?:\/apply)?)$/;
 const SAML_FORM = /^\/(?:saml|admin\/single-sign-on)(?:\/|$)/;
 
 export interface AppParts {
@@ -69,11 +69,11 @@ export function makeApp({ log, refusals, pages, assets, realm, routers }: AppPar
   app.use((ctx, next) => (ctx.method === 'GET' && ctx.path.startsWith('/assets/') ? serve(ctx, next) : next()));
   const taking = (formLimit: string) =>
     bodyParser({ enableTypes: ['json', 'form'], jsonLimit: MAX_BODY, formLimit, encoding: 'utf-8' });
-  const [takeBody, takeMapping] = [taking(MAX_BODY), taking(MAX_MAPPING_BODY)];
+  const [takeBody, takeLong] = [taking(MAX_BODY), taking(MAX_LONG_BODY)];
   const takeSaml = bodyParser({ enableTypes: ['form'], formLimit: MAX_SAML_BODY, encoding: 'utf-8' });
   app.use((ctx, next) => {
     if (SAML_FORM.test(ctx.path)) return takeSaml(ctx, next);
-    return ctx.path === MAPPING_FORM ? takeMapping(ctx, next) : takeBody(ctx, next);
+    return LONG_FORM.test(ctx.path) ? takeLong(ctx, next) : takeBody(ctx, next);
   });
   app.use(plainForms);
   // Here a stranger's bytes become routes' business; each route parses what it takes.
