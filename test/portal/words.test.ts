@@ -28,13 +28,19 @@ test('C-02 a browser is named as people know it', t => {
   t.is(browserName('curl/8.1'), 'curl/8.1');
 });
 
+const PRINTERS = 'YaqAag_c00000000000000';
+
 test('G-03 what an entry of the log says stands in words and units; an id by its beginning, or by its name', t => {
   const [consent, group] = ['q2mB7x_9dS0kLrT4vWzYHg', 'AAAAAAAAAAAAAAAAAAAAAA'];
-  const named = new Map([[group, 'Helpdesk']]);
+  const named = new Map([
+    [group, 'Helpdesk'],
+    [PRINTERS, 'Printers'],
+  ]);
   const detail = {
     ...{ action: 'view-screen', ttlMs: 3_600_000, appletKey: consent, groupId: group, byCustomer: true },
     ...{ durationMs: 125_400, bytes: 2048, startedAt: Date.UTC(2026, 5, 1, 8), before: null, count: 3 },
     'login.idleMinutes': '15 → 30',
+    ...{ channel: 'Printers', channelId: PRINTERS },
   };
   const parts = detailParts(detail, named);
   t.deepEqual(
@@ -42,7 +48,7 @@ test('G-03 what an entry of the log says stands in words and units; an id by its
     [
       ...['action: view-screen', 'good for: 60 min', `key of the customer’s program: ${consent}`, 'group: Helpdesk'],
       ...['by customer: yes', 'duration: 2 min 5 s', 'bytes: 2.0 KiB', 'started: 2026-06-01 08:00:00 UTC'],
-      ...['before: nothing', 'count: 3', 'login.idleMinutes: 15 → 30'],
+      ...['before: nothing', 'count: 3', 'login.idleMinutes: 15 → 30', 'channel: Printers'],
     ],
   );
   t.deepEqual(

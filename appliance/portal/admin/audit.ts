@@ -99,10 +99,12 @@ async function showLog(
   found: Found,
 ) {
   const members = await identity.members.list();
+  const ever = await channels.listEver();
   const names = [...(await groups.names())].map(([name, id]) => ({ name, id }));
   const named = new Map([
     ...members.map(({ id, loginId }) => [id, loginId] as const),
     ...names.map(({ id, name }) => [id, name] as const),
+    ...ever.map(({ id, name }) => [id, name] as const),
   ]);
   const entries = (found?.entries ?? []).map(({ entry }) => present(entry, named));
   const view = {
@@ -116,7 +118,7 @@ async function showLog(
       isEmpty: found?.entries.length === 0 && found.older === null,
     },
     groups: names.sort((a, b) => (a.name < b.name ? -1 : 1)),
-    channels: (await channels.listEver()).map(({ id, name, deletedAt }) => ({
+    channels: ever.map(({ id, name, deletedAt }) => ({
       id,
       name: deletedAt === null ? name : `${name} (deleted)`,
     })),

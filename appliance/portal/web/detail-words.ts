@@ -13,7 +13,14 @@ export interface DetailPart {
 const NAMES: Readonly<Record<string, string>> = {
   ...{ ttlMs: 'good for', appletKey: 'key of the customer’s program', loginIdDigest: 'digest of the login id' },
   ...{ fromSeq: 'from No.', throughSeq: 'through No.', sha256: 'SHA-256' },
-  ...{ consentId: 'consent', groupId: 'group', memberId: 'member', linkId: 'link', loginId: 'login id' },
+  ...{
+    consentId: 'consent',
+    groupId: 'group',
+    memberId: 'member',
+    channelId: 'channel',
+    linkId: 'link',
+    loginId: 'login id',
+  },
   ...{ isMissing: 'reports are missing', isOnly: 'is the only one', isWhole: 'is whole' },
 };
 /** Bytes as base64url or hex, or a UUID: 128 bits and more. */
@@ -29,7 +36,7 @@ const UNITS: readonly (readonly [suffix: string, say: (value: number) => string]
 
 /** @param named names of what is there, by its ids */
 export function detailParts(detail: AuditDetail, named: ReadonlyMap<string, string> = new Map()): DetailPart[] {
-  return Object.entries(detail).map(([key, value]) => {
+  const parts = Object.entries(detail).map(([key, value]) => {
     const unit = typeof value === 'number' ? UNITS.find(([suffix]) => key.endsWith(suffix)) : undefined;
     const bare = unit === undefined ? key : key.slice(0, -unit[0].length);
     const name = NAMES[key] ?? (wordsOf(bare) || wordsOf(key));
@@ -37,6 +44,8 @@ export function detailParts(detail: AuditDetail, named: ReadonlyMap<string, stri
     if (typeof value === 'boolean') return { name, value: value ? 'yes' : 'no', isId: false };
     return { name, ...idPart(value ?? 'nothing', named) };
   });
+  // An id and a name of one thing may say the same by now.
+  return parts.filter((part, at) => parts.findIndex(one => one.name === part.name && one.value === part.value) === at);
 }
 
 /** What an entry is about. */
