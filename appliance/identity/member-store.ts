@@ -48,6 +48,20 @@ export interface MemberLine {
   readonly name: string;
 }
 
+/** What a list of members is sorted by; `-` turns it round. Of a state, what asks for somebody comes first. */
+const ORDERS = {
+  login: 'login_id',
+  '-login': 'login_id DESC',
+  name: 'lower(name), login_id',
+  '-name': 'lower(name) DESC, login_id DESC',
+  state: 'coalesce(locked_until > ?3, 0) DESC, is_enabled, login_id',
+  '-state': 'coalesce(locked_until > ?3, 0), is_enabled DESC, login_id DESC',
+  last: 'last_login_at, login_id',
+  '-last': 'last_login_at DESC, login_id DESC',
+} as const;
+export type MemberOrder = keyof typeof ORDERS;
+export const MEMBER_ORDERS = Object.keys(ORDERS) as MemberOrder[];
+
 export interface MemberFilter {
   readonly role: Role | 'all';
   readonly state: 'all' | 'enabled' | 'disabled' | 'locked';
@@ -55,15 +69,19 @@ export interface MemberFilter {
   readonly now: number;
   /** In small letters of ASCII, or empty: only those whose login id or name has it. */
   readonly part: string;
+  readonly order: MemberOrder;
 }
 
-export async function listMemberLines(from: Reader, { role, state, now, part }: MemberFilter): Promise<MemberLine[]> {
+export async function listMemberLines(
+  from: Reader,
+  { role, state, now, part, order }: MemberFilter,
+): Promise<MemberLine[]> {
   const rows = await from.all(
     `SELECT id, login_id, name FROM member
      WHERE (?1 = 'all' OR EXISTS (SELECT 1 FROM member_role WHERE member_id = id AND role = ?1))
        AND (?2 = 'all' OR (?2 = 'locked' AND locked_until > ?3) OR (?2 <> 'locked' AND is_enabled = (?2 = 'enabled')))
        AND (?4 = '' OR instr(login_id, ?4) > 0 OR instr(lower(name), ?4) > 0)
-     ORDER BY login_id`,
+     ORDER BY ${ORDERS[order]}`,
     [role, state, now, part],
   );
   return rows.map(row => ({ id: String(row.id), loginId: String(row.login_id), name: String(row.name) }));

@@ -39,6 +39,7 @@ import {
   listMembers,
   listMembersById,
   type MemberFilter,
+  type MemberOrder,
   replacePassword,
   replaceRecoveryCodes,
   setColumns,
@@ -62,6 +63,8 @@ export interface NewMemberRequest {
 }
 
 export interface MemberQuery extends Pick<MemberFilter, 'role' | 'state'> {
+  /** By login id, unless it says otherwise. */
+  readonly order?: MemberOrder;
   /** Part of the name or of the login id, in whatever case. */
   readonly words: string;
   /** Only those this is true of. */
@@ -94,7 +97,7 @@ export class Members {
     return listMembers(this.#parts.store.core.read);
   }
 
-  /** @returns a page of those who fit, by login id, and how many fit */
+  /** @returns a page of those who fit, in order, and how many fit */
   async search({
     words,
     isMeant,
@@ -102,17 +105,19 @@ export class Members {
     limit,
     role,
     state,
+    order = 'login',
   }: MemberQuery): Promise<{ members: Member[]; found: number }> {
     const { read } = this.#parts.store.core;
     const wanted = foldName(words);
     const part = /^[ -~]*$/.test(wanted) ? wanted : ''; // the store knows no case beyond ASCII
-    const lines = await listMemberLines(read, { role, state, part, now: this.#parts.clock.now() });
+    const lines = await listMemberLines(read, { role, state, part, now: this.#parts.clock.now(), order });
     const fitting = lines.filter(
       ({ id, loginId, name }) =>
         (wanted === '' || loginId.includes(wanted) || foldName(name).includes(wanted)) && isMeant?.(id) !== false,
     );
     const ids = fitting.slice(offset, offset + limit).map(({ id }) => id);
-    return { members: await listMembersById(read, ids), found: fitting.length };
+    const there = new Map((await listMembersById(read, ids)).map(member => [member.id, member]));
+    return { members: ids.flatMap(id => there.get(id) ?? []), found: fitting.length };
   }
 
   /** @throws ApplianceError `member.missing` */

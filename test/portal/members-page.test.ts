@@ -82,6 +82,34 @@ test('C-02 of a temporary password pages say how long it is good, and after that
   t.regex(page.body, /temporary, ran out <time/);
 });
 
+test('D-08 the list of members is sorted by the heads of its columns, over all pages, and the address keeps it', async t => {
+  const at = await open(t);
+  const ann = await at.as('ann@example.com', 'master-admin');
+  const make = (loginId: string, name: string) =>
+    at.identity.members.create(at.asRoot, { loginId, name, roles: ['technician'], password: PASSWORD });
+  const { member: off } = await make('a@example.com', 'zoe');
+  await make('b@example.com', 'Bob');
+  await make('c@example.com', 'amy');
+  await at.identity.members.disable(at.asRoot, off.id);
+  await at.signIn('c@example.com', PASSWORD);
+  const ids = async (sort: string) => {
+    const { body } = await ann.get(`/admin/members?role=technician&sort=${encodeURIComponent(sort)}`);
+    const found = [...body.matchAll(/aria-label="[^"]*, ([abc])@example\.com"/g)].map(([, one]) => one).join('');
+    return { found, ways: [...body.matchAll(/<th scope="col" aria-sort="(\w+)"><a href="([^"]+)"/g)] };
+  };
+  for (const [sort, order] of Object.entries({
+    ...{ login: 'abc', '-login': 'cba', name: 'cba', '-name': 'abc', state: 'abc', '-state': 'cba' },
+    ...{ last: 'abc', '-last': 'cba', 'name;drop table member': 'abc' },
+  }))
+    t.is((await ids(sort)).found, order, sort);
+  const { ways } = await ids('name');
+  t.deepEqual(
+    ways.map(([, way]) => way),
+    ['ascending'],
+  );
+  t.regex(ways[0]?.[2] ?? '', /sort&#x3D;-name/, 'once more turns it round');
+});
+
 test('D-08 several are changed at once; who can’t be is named with the reason, and the others are changed all the same', async t => {
   const at = await open(t);
   const ada = await at.as('ada@example.com', 'admin');

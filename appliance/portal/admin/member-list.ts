@@ -6,6 +6,7 @@ import type { Clock } from '../../clock.ts';
 import { ApplianceError } from '../../errors.ts';
 import type { Identity } from '../../identity/identity.ts';
 import { type Member, mayManage, ROLES } from '../../identity/member.ts';
+import { MEMBER_ORDERS } from '../../identity/member-store.ts';
 import { pathName } from '../../permissions/decision.ts';
 import type { Groups } from '../../permissions/groups.ts';
 import { seenOf } from '../../store/seen.ts';
@@ -31,6 +32,7 @@ const filter = {
     .default('all'),
   state: z.enum(STATES).catch('all').default('all'),
   group: id.or(z.literal('')).catch('').default(''),
+  sort: z.enum(MEMBER_ORDERS).catch('login').default('login'),
   page: z.coerce.number().int().min(1).max(100_000).catch(1).default(1),
 };
 const Filter = z.object(filter);
@@ -143,12 +145,13 @@ async function show(ctx: PortalContext, parts: MemberListParts, filter: Filter, 
   const isMaster = roles.includes('master-admin');
   // Who sees all asks for the groups of those on the page alone.
   const before = isMaster && filter.group === '' ? null : await sightOf(groups, editorOf(ctx));
-  const { q: words, role, state, page } = filter;
+  const { q: words, role, state, sort: order, page } = filter;
   const group = before?.seesGroup(filter.group) === true ? filter.group : '';
   const query = {
     words,
     role,
     state,
+    order,
     ...(before && { isMeant: meantBy(before, group) }),
     offset: (page - 1) * PAGE,
     limit: PAGE,
@@ -174,6 +177,7 @@ async function show(ctx: PortalContext, parts: MemberListParts, filter: Filter, 
   const view = {
     members: rows,
     filter,
+    sorts: sortsOf(filter),
     ...{ roles: ROLES, states: STATES, total, found, last },
     inGroup: group === '' ? '' : pathName(paths.get(group) ?? []),
     places: placesFor(sight),
@@ -196,6 +200,15 @@ async function countSeen({ members }: Identity, sight: Sight | null): Promise<nu
   return (await members.list()).filter(({ id: one }) => sight.seesMember(one)).length;
 }
 
-function addressOf({ q, role, state, group, page }: Filter, over: Readonly<Record<string, string>>): string {
-  return `/admin/members?${new URLSearchParams({ q, role, state, group, page: String(page), ...over })}`;
+/** What the heads of the columns lead to: once more turns the order round. */
+function sortsOf(filter: Filter) {
+  const head = (by: 'login' | 'name' | 'state' | 'last') => {
+    const way = filter.sort === by ? 'ascending' : filter.sort === `-${by}` ? 'descending' : '';
+    return { way, path: addressOf(filter, { sort: way === 'ascending' ? `-${by}` : by, page: '1' }) };
+  };
+  return { login: head('login'), name: head('name'), state: head('state'), last: head('last') };
+}
+
+function addressOf({ q, role, state, group, sort, page }: Filter, over: Readonly<Record<string, string>>): string {
+  return `/admin/members?${new URLSearchParams({ q, role, state, group, sort, page: String(page), ...over })}`;
 }
