@@ -268,6 +268,7 @@ export class ClaimedSession {
     else view.clearNotice('on-hold');
     if (view.state.technician !== null && this.#technician !== '')
       view.update({ technician: { ...view.state.technician, name: this.#technician } });
+    this.#actions.changed();
   }
 
   // The link.
@@ -431,6 +432,7 @@ export class ClaimedSession {
         if (isFrozen && this.#hasLease) view.notice('rights-frozen');
         else view.clearNotice('rights-frozen');
         this.#desktop?.changed();
+        this.#actions.changed();
       },
       end: reason => end(reason),
     });

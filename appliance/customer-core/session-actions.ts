@@ -21,6 +21,9 @@ import type { WindowModel } from './window-model.ts';
 
 /** Between a yes and the appliance's grant. */
 export const GRANT_MS = 10_000;
+/** A link that has just begun waits for its first lease and its technician's name; what is asked for meanwhile waits with it. */
+export const HOLD_MS = 5000;
+const SOON: readonly string[] = ['rights-frozen', 'technician-unknown'];
 const MAX_REQUESTS = 32;
 const REQUESTS_PER_SECOND = 5;
 const BURST = 30;
@@ -33,10 +36,10 @@ type GrantMessage = Extract<FromAppliance, { type: 'grant' }>;
 
 interface Request {
   readonly id: Bytes;
-  readonly link: LinkIdentity;
+  link: LinkIdentity;
   readonly action: string;
   readonly scope: string;
-  stage: 'asking' | 'granting' | 'starting' | 'running' | 'over';
+  stage: 'held' | 'asking' | 'granting' | 'starting' | 'running' | 'over';
   consentId: Bytes | null;
   cancel: Cancel;
 }
@@ -89,6 +92,11 @@ export class SessionActions {
   linkEnded(): void {
     this.#stream = null;
     for (const request of [...this.#requests.values()]) this.#finish(request, 'link');
+  }
+
+  /** What kept something from being asked for may be over. */
+  changed(): void {
+    for (const request of [...this.#requests.values()]) if (request.stage === 'held') this.#again(request);
   }
 
   /** The question is about to be drawn. */
@@ -166,15 +174,41 @@ export class SessionActions {
     const link = this.#options.link();
     if (this.#requests.has(key) || link === null) return void this.#options.refused('request');
     const why = this.#whyNot(ask.action);
-    if (why !== null) {
-      this.#options.refused('request');
-      return void this.#say({ type: 'end', request: ask.request, by: 'appliance', reason: why });
-    }
+    const isHeld = why !== null && SOON.includes(why);
+    if (why !== null && !isHeld) return void this.#refuse(ask.request, why);
     const { action, scope } = ask;
     const request: Request = {
-      ...{ id: ask.request, link, action, scope, stage: 'asking', consentId: null, cancel: () => undefined },
+      ...{ id: ask.request, link, action, scope, consentId: null, cancel: () => undefined },
+      stage: isHeld ? 'held' : 'asking',
     };
     this.#requests.set(key, request);
+    if (!isHeld) return void this.#ask(request);
+    request.cancel = this.#options.clock.after(HOLD_MS, () => this.#again(request, true));
+  }
+
+  /** @param isLast it waits no longer */
+  #again(request: Request, isLast = false): void {
+    const { action, id } = request;
+    const why = this.#options.whyNot(action) ?? this.#options.actions.get(action)?.whyNot?.() ?? null;
+    if (why !== null && SOON.includes(why) && !isLast) return;
+    request.cancel();
+    const link = this.#options.link();
+    if (why === null && link !== null) {
+      request.link = link; // with the name that has come
+      request.stage = 'asking';
+      return void this.#ask(request);
+    }
+    this.#forget(request);
+    this.#refuse(id, why ?? 'link');
+  }
+
+  #refuse(request: Bytes, reason: string): void {
+    this.#options.refused('request');
+    this.#say({ type: 'end', request, by: 'appliance', reason });
+  }
+
+  #ask(request: Request): void {
+    const { link, action, scope } = request;
     const about = { action, scope, wording: `consent.${action}.1`, language: LANGUAGE };
     this.#asking = request;
     const asking = this.#options.rights().consents.request(link, about);
@@ -236,6 +270,7 @@ export class SessionActions {
     const request = this.#requests.get(keyOf(id));
     if (request === undefined) return void this.#options.refused('request');
     const { consents, grants } = this.#options.rights();
+    if (request.stage === 'held') return void this.#finish(request, 'technician');
     if (request.consentId === null) return;
     if (request.stage === 'asking') return void consents.withdraw(request.consentId);
     grants.stopConsent(request.consentId, 'technician');

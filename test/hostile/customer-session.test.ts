@@ -3,6 +3,7 @@
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import type { HostLine } from '../../appliance/customer-core/host-log.ts';
+import { HOLD_MS } from '../../appliance/customer-core/session-actions.ts';
 import { toBase64Url } from '../../appliance/guid.ts';
 import { Link } from '../../appliance/link/link.ts';
 import type { FromAppliance } from '../../appliance/protocol/applet-leg.ts';
@@ -259,7 +260,10 @@ for (const [what, lie] of [
     at.leaseLie = lie;
     const console = await at.connect();
     t.true(at.session.refused.of('lease') >= 1);
-    t.deepEqual(console.about(await console.request('send-files')), ['end:appliance:rights-frozen']);
+    const request = await console.request('send-files');
+    t.is(at.view.state.question, null);
+    await at.pass(HOLD_MS);
+    t.deepEqual(console.about(request), ['end:appliance:rights-frozen']);
   });
 }
 
@@ -399,7 +403,24 @@ test('D-07 without a technician’s name nothing can be asked', async t => {
   const at = new TestAppliance();
   await at.start();
   const console = await at.connect({ id: at.sub, name: '' });
-  t.deepEqual(console.about(await console.request('send-files')), ['end:appliance:technician-unknown']);
+  const request = await console.request('send-files');
+  t.deepEqual([console.about(request), at.view.state.question], [[], null]);
+  await at.pass(HOLD_MS);
+  t.deepEqual(console.about(request), ['end:appliance:technician-unknown']);
+});
+
+test('D-02 D-07 what is asked for before the technician’s name is known is asked once it is, in its turn', async t => {
+  const at = new TestAppliance();
+  await at.start();
+  const console = await at.connect({ id: at.sub, name: '' });
+  const [first, second] = [await console.request('send-files'), await console.request('launch-desktop-viewing')];
+  console.consent.send(writeConsent({ type: 'end', request: first, by: 'technician', reason: 'stopped' }));
+  await turns(20);
+  t.deepEqual(console.about(first), ['end:technician:technician']);
+  at.leg.send({ type: 'state', state: 'active', technician: 'Tina' });
+  await turns(20);
+  t.like(at.view.state.question, { action: 'launch-desktop-viewing', technician: 'Tina' });
+  t.deepEqual(console.about(second), ['asked']);
 });
 
 test('G-07 a log that can’t be written ends the session; what ran was stopped, all of it', async t => {
