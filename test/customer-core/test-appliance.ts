@@ -166,6 +166,8 @@ export class TestAppliance {
   /** What is changed in each lease or credential before it is signed, to see it refused. */
   leaseLie: Readonly<Record<string, CanonicalValue>> = {};
   credentialLie: Readonly<Record<string, CanonicalValue>> = {};
+  /** A lease waits for this. */
+  leaseGate: Promise<void> | null = null;
   /** Whose session an applet is told it has, if not its own. */
   answersFor: string | null = null;
   readonly #key = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -413,7 +415,8 @@ export class TestAppliance {
     leg.send({ type: 'credential', ...credential, policy: bytes });
   }
 
-  #lease(leg: TestLeg, { linkId, nonce }: { linkId: Bytes; nonce: Bytes }): void {
+  async #lease(leg: TestLeg, { linkId, nonce }: { linkId: Bytes; nonce: Bytes }): Promise<void> {
+    await this.leaseGate;
     if (!this.leases) return void leg.send({ type: 'lease-refused', reason: 'no-rights' });
     const fields = { sid: this.sid, linkId, sub: this.sub, counter: ++this.#leaseCounter, nonce, ttlMs: 60_000 };
     leg.send({ type: 'lease', ...this.signed('lease', { ...fields, ...this.leaseLie }) });

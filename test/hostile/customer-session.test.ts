@@ -409,6 +409,20 @@ test('D-07 without a technician’s name nothing can be asked', async t => {
   t.deepEqual(console.about(request), ['end:appliance:technician-unknown']);
 });
 
+test('D-02 D-04 what is asked for before the first lease is asked once that is there', async t => {
+  const at = new TestAppliance();
+  await at.start();
+  const gate = Promise.withResolvers<void>();
+  at.leaseGate = gate.promise;
+  const console = await at.connect();
+  const request = await console.request('send-files');
+  t.deepEqual([console.about(request), at.view.state.question], [[], null]);
+  gate.resolve();
+  await turns(20);
+  t.like(at.view.state.question, { action: 'send-files' });
+  t.deepEqual(console.about(request), ['asked']);
+});
+
 test('D-02 D-07 what is asked for before the technician’s name is known is asked once it is, in its turn', async t => {
   const at = new TestAppliance();
   await at.start();
