@@ -105,6 +105,5 @@ async function page(
 export const benches: Benches = {
   authorise: decisions,
   'tree-page': () => page('tree-page', () => '/admin/groups', /Group 499/, 300),
-  'member-search': () =>
-    page('member-search', n => `/admin/members?q=SON-${4000 + n}@`, />1 of 10\d{3} members</, 50),
+  'member-search': () => page('member-search', n => `/admin/members?q=SON-${4000 + n}@`, />1 of 10\d{3} members</, 50),
 };
