@@ -173,7 +173,7 @@ export class SessionActions {
     const key = keyOf(ask.request);
     const link = this.#options.link();
     if (this.#requests.has(key) || link === null) return void this.#options.refused('request');
-    const why = this.#whyNot(ask.action);
+    const why = this.#requests.size >= MAX_REQUESTS ? 'too-many' : this.#whyNot(ask.action);
     const isHeld = why !== null && SOON.includes(why);
     if (why !== null && !isHeld) return void this.#refuse(ask.request, why);
     const { action, scope } = ask;
@@ -189,7 +189,7 @@ export class SessionActions {
   /** @param isLast it waits no longer */
   #again(request: Request, isLast = false): void {
     const { action, id } = request;
-    const why = this.#options.whyNot(action) ?? this.#options.actions.get(action)?.whyNot?.() ?? null;
+    const why = this.#whyNot(action);
     if (why !== null && SOON.includes(why) && !isLast) return;
     request.cancel();
     const link = this.#options.link();
@@ -217,7 +217,6 @@ export class SessionActions {
   }
 
   #whyNot(action: string): string | null {
-    if (this.#requests.size >= MAX_REQUESTS) return 'too-many';
     return this.#options.whyNot(action) ?? this.#options.actions.get(action)?.whyNot?.() ?? null;
   }
 
